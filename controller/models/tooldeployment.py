@@ -1,0 +1,177 @@
+"""ToolDeployment: one attempt to bring a tool to its config.
+
+`spec` is what was asked, `status` what was seen and done. Field names of status are those of the
+public API (deployment object and life cycle of the Toolforge components-api), plus additions of ours that old
+clients ignore. Only the reconcile loop writes status. No behaviour beyond small derived facts.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from controller.models.meta import Condition, Frozen, ObjectMeta
+from controller.models.reasons import Owner, Reason
+from controller.models.toolconfig import ToolConfigSpec
+
+
+class State(StrEnum):
+    """States of a deployment, as the public API spells them."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCESSFUL = "successful"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """Whether a deployment in this state has ended for good."""
+        return self in _FINAL
+
+
+_FINAL = frozenset({State.SUCCESSFUL, State.FAILED, State.TIMED_OUT, State.CANCELLED})
+
+
+class BuildStatus(StrEnum):
+    """States of one component's build within a deployment (public API)."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    FAILED = "failed"
+    SUCCESSFUL = "successful"
+    UNKNOWN = "unknown"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+
+class RunStatus(StrEnum):
+    """States of one component's run within a deployment (public API)."""
+
+    PENDING = "pending"
+    FAILED = "failed"
+    SUCCESSFUL = "successful"
+    SKIPPED = "skipped"
+    UNKNOWN = "unknown"
+
+
+class Trigger(StrEnum):
+    """What made a deployment."""
+
+    MANUAL = "manual"
+    API = "api"
+    TOKEN = "token"
+    POLL = "poll"
+    WEBHOOK = "webhook"
+
+
+class JobChange(StrEnum):
+    """What became of a component's job."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    RESTARTED = "restarted"
+    UNCHANGED = "unchanged"
+
+
+NO_BUILD_ID = "no-id-yet"
+NO_BUILD_NEEDED = "no-build-needed"
+NO_IMAGE = "no-image-yet"
+
+
+class TriggerSpec(Frozen):
+    """Who asked, and for which commits where that is known (component → full SHA)."""
+
+    kind: Trigger = Trigger.MANUAL
+    commits: dict[str, str] = Field(default_factory=dict)
+
+
+class ToolDeploymentSpec(Frozen):
+    """What was asked. Everything is optional: `spec: {}` deploys the current config."""
+
+    description: str = ""
+    force_build: bool = False
+    force_run: bool = False
+    cancel: bool = False
+    trigger: TriggerSpec = TriggerSpec()
+    # What the older components-api kept under spec; its presence marks history.
+    legacy_status: str | None = Field(default=None, alias="status")
+
+
+class BuildRecord(Frozen):
+    """One component's build as the public API shows it, and the commit that was pinned for it."""
+
+    build_id: str = NO_BUILD_ID
+    build_status: BuildStatus = BuildStatus.PENDING
+    build_image: str = NO_IMAGE
+    build_long_status: str = ""
+    commit: str = ""
+    ref_warning: str = ""
+
+
+class RunRecord(Frozen):
+    """One component's run as the public API shows it, and what was done to its job and when."""
+
+    run_status: RunStatus = RunStatus.PENDING
+    run_long_status: str = ""
+    change: JobChange | None = None
+    applied_at: datetime | None = None
+
+
+class Failure(Frozen):
+    """Why it did not succeed, for people and machines alike (status, HTTP, CLI, annotations)."""
+
+    reason: Reason
+    owner: Owner
+    message: str
+    hint: str = ""
+    component: str = ""
+    commit: str = ""
+    log_tail: tuple[str, ...] = ()
+
+
+class ToolDeploymentStatus(Frozen):
+    """What was seen and done so far."""
+
+    status: State = State.PENDING
+    long_status: str = ""
+    reason: Reason | None = None
+    queue_position: int = 0
+    builds: dict[str, BuildRecord] = Field(default_factory=dict)
+    runs: dict[str, RunRecord] = Field(default_factory=dict)
+    tool_config: ToolConfigSpec | None = None
+    started_at: datetime | None = None
+    built_at: datetime | None = None
+    finished_at: datetime | None = None
+    deadline: datetime | None = None
+    superseded_by: str = ""
+    commit: str = ""
+    failure: Failure | None = None
+    removed_jobs: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    observed_generation: int = Field(default=0, alias="observedGeneration")
+
+
+class ToolDeployment(Frozen):
+    """The custom resource."""
+
+    metadata: ObjectMeta
+    spec: ToolDeploymentSpec = ToolDeploymentSpec()
+    status: ToolDeploymentStatus = ToolDeploymentStatus()
+
+    @property
+    def name(self) -> str:
+        """The deployment's id (`YYYYMMDD-HHMMSS-<10 of a-z0-9>` where we named it)."""
+        return self.metadata.name
+
+    @property
+    def is_history(self) -> bool:
+        """Whether the older components-api wrote it: it is shown, and never deployed again."""
+        return self.spec.legacy_status is not None
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing is to be done for it any more."""
+        return self.is_history or self.status.status.final

@@ -1,0 +1,1 @@
+"""Machinery that knows nothing of deployments: work queue, worker loop, leader lease."""
