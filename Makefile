@@ -1,0 +1,45 @@
+# Every target is one line here; what it does lives in tested modules (tests/gate, controller/cli).
+PYTHON ?= python3
+VENV := .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-run demo run test unit fmt lint types imports crds generate verify bench faults image lock clean
+
+help: ## Show these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## Make .venv from the pinned requirements, and bring kubectl for the tests
+	@$(PYTHON) -m tests.gate.environment dev cli-client
+	@$(VENV) -m tests.gate.kubectl
+
+setup-run: ## Make .venv with only what the program needs
+	@$(PYTHON) -m tests.gate.environment run
+
+
+run: setup-run ## Run everything on this machine (ptd local), in .cache/local
+	@$(VENV) -m controller local --data .cache/local
+
+test: setup ## Everything that must pass before a change lands
+	@$(VENV) -m tests.gate.checks
+
+unit: setup ## The fast tests only
+	@$(VENV) -m pytest -q tests/unit tests/repo
+
+fmt: setup ## Format the code, and mend what the linter can
+	@$(VENV) -m ruff check --fix-only --quiet .
+	@$(VENV) -m ruff format .
+
+lint: setup ## Lint and format check
+	@$(VENV) -m tests.gate.checks format lint
+
+types: setup ## Types
+	@$(VENV) -m tests.gate.checks types
+
+imports: setup ## The architecture's import contracts
+	@$(VENV) -m tests.gate.checks imports
+
+lock: setup ## Pin the requirements anew, with hashes
+	@$(VENV) -m tests.gate.locks
+
+clean: ## Remove what set-up and tests left behind
+	@rm -rf .venv .tools .cache build dist *.egg-info .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Everything that proves the program: see docs/contributing.md for what belongs where."""
