@@ -1,7 +1,7 @@
 """ToolDeployment: one attempt to bring a tool to its config.
 
 `spec` is what was asked, `status` what was seen and done. Field names of status are those of the
-public API (deployment object and life cycle of the Toolforge components-api), plus additions of ours that old
+public API (the deployment object of Toolforge's components-api), plus additions of ours that old
 clients ignore. Only the reconcile loop writes status. No behaviour beyond small derived facts.
 """
 
@@ -137,6 +137,7 @@ class ToolDeploymentStatus(Frozen):
 
     status: State = State.PENDING
     long_status: str = ""
+    message: str = ""
     reason: Reason | None = None
     queue_position: int = 0
     builds: dict[str, BuildRecord] = Field(default_factory=dict)
@@ -144,6 +145,7 @@ class ToolDeploymentStatus(Frozen):
     tool_config: ToolConfigSpec | None = None
     started_at: datetime | None = None
     built_at: datetime | None = None
+    ending_since: datetime | None = None
     finished_at: datetime | None = None
     deadline: datetime | None = None
     superseded_by: str = ""

@@ -1,0 +1,130 @@
+"""How a deployment ends other than well: what it left half-done is undone first.
+
+Called by the rules of `plan`. A failure is recorded in status before anything is undone, because
+undoing removes the evidence: after a crash in between, the record still says what happened.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from controller.models.reasons import Reason
+from controller.models.toolconfig import ToolConfigSpec
+from controller.models.tooldeployment import (
+    BuildRecord,
+    BuildStatus,
+    Failure,
+    RunRecord,
+    RunStatus,
+    State,
+    ToolDeployment,
+)
+from controller.reconcile import actions, sources
+from controller.reconcile.observed import Observed
+from controller.reconcile.steps import Ending, Step
+
+__all__ = ["fail", "failing", "wind_down"]
+
+
+def fail(deployment: ToolDeployment, reason: Reason, message: str) -> Step:
+    """Record that the deployment as a whole failed."""
+    return failing(deployment, sources.failure_of(reason, message))
+
+
+def failing(
+    deployment: ToolDeployment,
+    failure: Failure,
+    *,
+    builds: Mapping[str, BuildRecord] | None = None,
+    runs: Mapping[str, RunRecord] | None = None,
+    config: ToolConfigSpec | None = None,
+) -> Step:
+    """Record a failure; the next look winds down and ends it."""
+    return Step(
+        deployment,
+        failure.reason,
+        failure.message,
+        builds=builds if builds is not None else deployment.status.builds,
+        runs=runs if runs is not None else deployment.status.runs,
+        config=config,
+        failure=failure,
+        after=timedelta(),
+    )
+
+
+def wind_down(observed: Observed, deployment: ToolDeployment, now: datetime, end: Ending) -> Step:
+    """Stop the builds that only this deployment needs, drop jobs that have not taken over, end.
+
+    The end comes when the backends show that nothing is left to undo, or after the cleanup
+    time-out: a build service that is away may not keep a deployment from its final state.
+    """
+    undo = _undo(observed, deployment)
+    since = deployment.status.ending_since
+    out_of_time = since is not None and now - since >= observed.policy.cleanup_timeout
+    if undo and not out_of_time:
+        return Step(
+            deployment,
+            Reason.CANCELLING if end.reason == Reason.CANCELLED else end.reason,
+            f"stopping what is still going ({len(undo)})",
+            actions=undo,
+            builds=deployment.status.builds,
+            runs=deployment.status.runs,
+            failure=deployment.status.failure,
+            undoing=True,
+            after=observed.policy.look_at_builds,
+        )
+    failure = deployment.status.failure if end.state != State.CANCELLED else None
+    return Step(
+        deployment,
+        end.reason,
+        failure.message if failure else "cancelled",
+        builds=_ended_builds(deployment),
+        runs=_skipped_runs(deployment, end),
+        failure=failure,
+        ending=end,
+    )
+
+
+def _undo(observed: Observed, deployment: ToolDeployment) -> tuple[actions.Action, ...]:
+    cancels = tuple(
+        actions.CancelBuild(build.id)
+        for build in observed.builds
+        if build.state.live and _is_needed_by_it_alone(build.id, build.deployment, deployment)
+    )
+    reverts = tuple(
+        actions.ApplyJob(job.serving)
+        for job in observed.jobs
+        if job.serving is not None and job.name in deployment.status.runs
+    )
+    return cancels + reverts
+
+
+def _is_needed_by_it_alone(build_id: str, builder: str | None, deployment: ToolDeployment) -> bool:
+    """Deployments of a tool take turns, so a build that this one started serves nobody else."""
+    if builder is not None:
+        return builder == deployment.name
+    return any(record.build_id == build_id for record in deployment.status.builds.values())
+
+
+def _ended_builds(deployment: ToolDeployment) -> dict[str, BuildRecord]:
+    unfinished = (BuildStatus.PENDING, BuildStatus.RUNNING, BuildStatus.UNKNOWN)
+    return {
+        name: record.model_copy(update={"build_status": BuildStatus.CANCELLED})
+        if record.build_status in unfinished
+        else record
+        for name, record in deployment.status.builds.items()
+    }
+
+
+def _skipped_runs(deployment: ToolDeployment, end: Ending) -> dict[str, RunRecord]:
+    why = (
+        "The deployment was cancelled"
+        if end.reason == Reason.CANCELLED
+        else "Skipped due to previous failure"
+    )
+    skipped = {"run_status": RunStatus.SKIPPED, "run_long_status": why}
+    return {
+        name: record.model_copy(update=skipped)
+        if record.run_status == RunStatus.PENDING
+        else record
+        for name, record in deployment.status.runs.items()
+    }

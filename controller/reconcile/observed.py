@@ -1,0 +1,65 @@
+"""What the core sees of one tool at one moment: a frozen value, made by `observe`.
+
+`plan` and `status` decide from nothing but this value and the time. No methods that read.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from controller.backends.base import Build, Job
+from controller.models.toolconfig import ToolConfigSpec
+from controller.models.tooldeployment import State, ToolDeployment
+
+__all__ = ["Finished", "Observed", "Policy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The operator's settings that decisions need (see `controller.settings` for the meaning)."""
+
+    build_timeout: timedelta = timedelta(minutes=30)
+    deployment_timeout: timedelta = timedelta(hours=1)
+    start_timeout: timedelta = timedelta(minutes=5)
+    settle_time: timedelta = timedelta(seconds=10)
+    cleanup_timeout: timedelta = timedelta(seconds=30)
+    retained: int = 25
+    look_at_builds: timedelta = timedelta(seconds=2)
+    look_at_jobs: timedelta = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The little that is remembered of a finished deployment."""
+
+    name: str
+    uid: str
+    state: State
+    created_at: datetime
+    components: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A tool, its config, its deployments, and what the backends show of it.
+
+    `config` is None where there is none or where it cannot be used; `config_problems` then says
+    why. `unfinished` is ordered by age, oldest first. `builds` (newest first) and `jobs` are read
+    only while a deployment is under way, and are empty otherwise.
+    """
+
+    tool: str
+    policy: Policy
+    config: ToolConfigSpec | None = None
+    config_problems: tuple[str, ...] = ()
+    unfinished: tuple[ToolDeployment, ...] = ()
+    finished: tuple[Finished, ...] = ()
+    builds: tuple[Build, ...] = field(default=())
+    jobs: tuple[Job, ...] = field(default=())
+
+    def build(self, build_id: str) -> Build | None:
+        """The build of that id, if the service still knows it."""
+        return next((build for build in self.builds if build.id == build_id), None)
+
+    def job(self, name: str) -> Job | None:
+        """The job of that name, if there is one."""
+        return next((job for job in self.jobs if job.name == name), None)

@@ -1,0 +1,170 @@
+"""What to do next for a tool: ordered, named rules; the first that applies decides.
+
+`make_plan(observed, now)` is called by `reconciler`. It is pure: it reads no clock, network, global
+or setting, and does nothing. A rule is a function named by the fact it finds; it answers with a
+step, or with None for "this is not the case". What the backends show wins over what status
+remembers; status is believed only for what the world cannot tell (pinned commits, finished
+results, failures that were recorded before they were cleaned up).
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from controller.models.reasons import Reason
+from controller.models.tooldeployment import State, ToolDeployment
+from controller.reconcile import actions, ending, running, sources
+from controller.reconcile.observed import Observed
+from controller.reconcile.steps import Case, Ending, Plan, Step
+from controller.reconcile.turns import Turns, take_turns
+
+__all__ = ["make_plan"]
+
+
+def make_plan(observed: Observed, now: datetime) -> Plan:
+    """The next step of every unfinished deployment of a tool.
+
+    Planning again after everything was done and recorded yields no action.
+    """
+    turns = take_turns(observed.unfinished)
+    steps = [_next_step(observed, turns.active, now)] if turns.active else []
+    return Plan(tuple(steps + _aside(turns)), _forget(observed))
+
+
+def _next_step(observed: Observed, deployment: ToolDeployment, now: datetime) -> Step:
+    for ends in ENDS:
+        if step := ends(observed, deployment, now):
+            return step
+    # A deployment keeps to the config that it began with.
+    config = deployment.status.tool_config or observed.config
+    if config is None:
+        return config_missing(observed, deployment)
+    views = sources.look_at_builds(observed, deployment, config, now)
+    case = Case(observed, deployment, config, views, now)
+    for applies in GOES_ON:
+        if step := applies(case):
+            return step
+    return running.run_jobs(case)
+
+
+def cancel_requested(observed: Observed, deployment: ToolDeployment, now: datetime) -> Step | None:
+    """Cancel is a wish in spec: it holds in every phase and is final."""
+    if not deployment.spec.cancel and deployment.metadata.deletion_timestamp is None:
+        return None
+    return ending.wind_down(observed, deployment, now, Ending(State.CANCELLED, Reason.CANCELLED))
+
+
+def failure_recorded(observed: Observed, deployment: ToolDeployment, now: datetime) -> Step | None:
+    """It failed before; what it left half-done is undone, then it ends."""
+    failure = deployment.status.failure
+    if failure is None:
+        return None
+    timed_out = failure.reason == Reason.DEADLINE_EXCEEDED
+    state = State.TIMED_OUT if timed_out else State.FAILED
+    return ending.wind_down(observed, deployment, now, Ending(state, failure.reason))
+
+
+def deadline_passed(_: Observed, deployment: ToolDeployment, now: datetime) -> Step | None:
+    """Every deployment ends by its deadline, whatever it waits for."""
+    deadline = deployment.status.deadline
+    if deadline is None or now < deadline:
+        return None
+    doing = deployment.status.message or "nothing"
+    return ending.fail(deployment, Reason.DEADLINE_EXCEEDED, f"not done in time; last: {doing}")
+
+
+def config_missing(observed: Observed, deployment: ToolDeployment) -> Step:
+    """There is nothing to deploy, or what there is has errors."""
+    if observed.config_problems:
+        return ending.fail(deployment, Reason.CONFIG_INVALID, "; ".join(observed.config_problems))
+    message = f"tool {observed.tool} has no config"
+    return ending.fail(deployment, Reason.CONFIG_MISSING, message)
+
+
+def build_failed(case: Case) -> Step | None:
+    """One failed build fails the deployment; the others need not be waited for."""
+    failure = next((view.failure for view in case.views.values() if view.failure), None)
+    if failure is None:
+        return None
+    return ending.failing(
+        case.deployment, failure, builds=case.builds, runs=case.runs, config=case.config
+    )
+
+
+def ref_unresolved(case: Case) -> Step | None:
+    """All refs are pinned to commits before the first build starts."""
+    return _missing(case, actions.ResolveRef, Reason.RESOLVING, "resolving the refs of")
+
+
+def build_missing(case: Case) -> Step | None:
+    """Every component that no build serves gets one, all side by side."""
+    return _missing(case, actions.StartBuild, Reason.BUILDING, "starting builds of")
+
+
+def build_going(case: Case) -> Step | None:
+    """Builds are under way: wait for all of them before any job is touched."""
+    going = [name for name, view in case.views.items() if not view.ready]
+    if not going:
+        return None
+    return _under_way(case, Reason.BUILDING, f"building {', '.join(going)}")
+
+
+ENDS = (cancel_requested, failure_recorded, deadline_passed)
+GOES_ON: tuple[Callable[[Case], Step | None], ...] = (
+    build_failed,
+    ref_unresolved,
+    build_missing,
+    build_going,
+)
+
+
+def _missing(
+    case: Case,
+    kind: type[actions.ResolveRef] | type[actions.StartBuild],
+    reason: Reason,
+    verb: str,
+) -> Step | None:
+    wanted = {n: view.action for n, view in case.views.items() if isinstance(view.action, kind)}
+    if not wanted:
+        return None
+    return _under_way(case, reason, f"{verb} {', '.join(wanted)}", tuple(wanted.values()))
+
+
+def _under_way(
+    case: Case, reason: Reason, message: str, todo: tuple[actions.Action, ...] = ()
+) -> Step:
+    return Step(
+        case.deployment,
+        reason,
+        message,
+        actions=todo,
+        builds=case.builds,
+        runs=case.runs,
+        config=case.config,
+        after=case.observed.policy.look_at_builds,
+    )
+
+
+def _aside(turns: Turns) -> list[Step]:
+    """The steps of those that are not worked on: they wait, or end without having begun."""
+    steps = [
+        Step(d, Reason.CANCELLED, "cancelled", ending=Ending(State.CANCELLED, Reason.CANCELLED))
+        for d in turns.cancelled
+    ]
+    for old, new in turns.superseded:
+        end = Ending(State.CANCELLED, Reason.SUPERSEDED, superseded_by=new.name)
+        steps.append(Step(old, Reason.SUPERSEDED, f"replaced by {new.name}", ending=end))
+    before = (turns.active, *turns.waiting)
+    for position, (ahead, deployment) in enumerate(zip(before, turns.waiting, strict=False), 1):
+        name = ahead.name if ahead else "nobody"
+        message = f"waiting for {name} (position {position})"
+        steps.append(Step(deployment, Reason.WAITING_FOR_TURN, message, position=position))
+    return steps
+
+
+def _forget(observed: Observed) -> tuple[actions.DeleteDeployment, ...]:
+    """Finished deployments beyond the newest that are kept."""
+    newest_first = sorted(observed.finished, key=lambda f: (f.created_at, f.name), reverse=True)
+    return tuple(
+        actions.DeleteDeployment(old.name, old.uid)
+        for old in newest_first[observed.policy.retained :]
+    )

@@ -1,0 +1,145 @@
+"""The phase in which jobs are brought to their images and watched until they truly run.
+
+Called by the last rule of `plan`, when every build is ready. Pure.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from controller.backends.base import Job, JobKind, JobSpec
+from controller.models.reasons import Reason
+from controller.models.toolconfig import ToolConfigSpec
+from controller.models.tooldeployment import (
+    BuildRecord,
+    Failure,
+    JobChange,
+    RunRecord,
+    RunStatus,
+    State,
+)
+from controller.reconcile import actions, ending, sources, verify
+from controller.reconcile.observed import Observed
+from controller.reconcile.steps import Case, Ending, Step
+
+__all__ = ["run_jobs"]
+
+
+def run_jobs(case: Case) -> Step:
+    """Apply what differs, remove what left the config, wait until everything runs, end well."""
+    removals = tuple(actions.DeleteJob(name) for name in _to_remove(case))
+    changes = tuple(actions.ApplyJob(spec) for spec in _to_apply(case))
+    if not removals and not changes:
+        return _watch(case)
+    names = [change.spec.name for change in changes] + [removal.name for removal in removals]
+    return Step(
+        case.deployment,
+        Reason.STARTING,
+        f"bringing jobs up to date: {', '.join(names)}",
+        actions=removals + changes,
+        builds=case.builds,
+        runs=case.runs,
+        config=case.config,
+        after=case.observed.policy.look_at_jobs,
+    )
+
+
+def _watch(case: Case) -> Step:
+    """Everything is applied: does it run?"""
+    runs, policy = {}, case.observed.policy
+    waiting: dict[str, verify.NotYet] = {}
+    failure: Failure | None = None
+    for name, known in case.runs.items():
+        record = _applied(known, case.now)
+        verdict = verify.verdict_on(case.observed.job(name), record, policy, case.now)
+        runs[name] = _run_record(name, record, verdict)
+        if isinstance(verdict, verify.NotYet):
+            waiting[name] = verdict
+        elif isinstance(verdict, verify.Broken) and failure is None:
+            failure = _broken(name, verdict, case.builds[sources.source_of(case.config, name)])
+    if failure is not None:
+        return ending.failing(
+            case.deployment, failure, builds=case.builds, runs=runs, config=case.config
+        )
+    end = None if waiting else Ending(State.SUCCESSFUL, Reason.DEPLOYED)
+    said = "; ".join(f"{name}: {verdict.message}" for name, verdict in waiting.items())
+    return Step(
+        case.deployment,
+        Reason.VERIFYING if waiting else Reason.DEPLOYED,
+        said or "every component runs as configured",
+        builds=case.builds,
+        runs=runs,
+        config=case.config,
+        ending=end,
+        after=_next_look(waiting.values(), policy.look_at_jobs) if waiting else None,
+    )
+
+
+def _next_look(waiting: Iterable[verify.NotYet], regular: timedelta) -> timedelta:
+    return min([regular, *(verdict.after for verdict in waiting if verdict.after is not None)])
+
+
+def _to_apply(case: Case) -> list[JobSpec]:
+    """The jobs whose definition is not what it should be, but for those to be removed first."""
+    specs = []
+    for name, component in case.config.components.items():
+        job = case.observed.job(name)
+        image = sources.image_of(case.config, case.views, name)
+        spec = verify.wanted_job(name, component, image, job, case.deployment)
+        if not verify.is_applied(job, spec, case.runs[name]) and not _kind_differs(job, spec.kind):
+            specs.append(spec)
+    return specs
+
+
+def _to_remove(case: Case) -> list[str]:
+    """Jobs that left the config, and jobs whose kind changes: no service can turn a kind."""
+    changing = [
+        name
+        for name, component in case.config.components.items()
+        if _kind_differs(case.observed.job(name), JobSpec(name, "", component.run).kind)
+    ]
+    return changing + _left_over(case.observed, case.config)
+
+
+def _kind_differs(job: Job | None, kind: JobKind) -> bool:
+    return job is not None and job.kind != kind
+
+
+def _left_over(observed: Observed, config: ToolConfigSpec) -> list[str]:
+    """Jobs whose component left the config; only those that a deployment of ours created."""
+    if not config.prune:
+        return []
+    ours = frozenset[str]().union(*(f.components for f in observed.finished))
+    return [
+        job.name
+        for job in observed.jobs
+        if job.name not in config.components and _is_ours(job, ours)
+    ]
+
+
+def _is_ours(job: Job, ours: frozenset[str]) -> bool:
+    return job.name in ours if job.owned is None else job.owned
+
+
+def _applied(record: RunRecord, now: datetime) -> RunRecord:
+    """A job that already is what it should be counts as applied now."""
+    if record.applied_at is not None:
+        return record
+    return record.model_copy(update={"applied_at": now, "change": JobChange.UNCHANGED})
+
+
+def _run_record(name: str, record: RunRecord, verdict: verify.Verdict) -> RunRecord:
+    if isinstance(verdict, verify.Broken):
+        update = {"run_status": RunStatus.FAILED, "run_long_status": verdict.message}
+    elif isinstance(verdict, verify.Up):
+        text = record.run_long_status or f"job {name} is already up to date"
+        update = {"run_status": RunStatus.SUCCESSFUL, "run_long_status": text}
+    else:
+        return record
+    return record.model_copy(update=update)
+
+
+def _broken(name: str, verdict: verify.Broken, build: BuildRecord) -> Failure:
+    failure = sources.failure_of(
+        verdict.reason, f"component {name}: {verdict.message}", name, build.commit
+    )
+    return failure.model_copy(update={"log_tail": verdict.log_tail})

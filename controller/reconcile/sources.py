@@ -1,0 +1,224 @@
+"""The build half of a plan: which build serves which component.
+
+Called by `plan`. Pure: it finds builds by what they are made of, so that one that was started just
+before a crash is found again, and says what is missing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from controller.backends.base import Build, BuildOptions, BuildRequest, BuildState
+from controller.models.reasons import EXPLANATIONS, Reason
+from controller.models.toolconfig import ReuseBuild, SourceBuild, ToolConfigSpec
+from controller.models.tooldeployment import (
+    NO_BUILD_ID,
+    NO_BUILD_NEEDED,
+    NO_IMAGE,
+    BuildRecord,
+    BuildStatus,
+    Failure,
+    ToolDeployment,
+)
+from controller.reconcile import actions
+from controller.reconcile.observed import Observed
+
+__all__ = ["BUILD_STATUS", "BuildView", "failure_of", "image_of", "look_at_builds", "source_of"]
+
+BUILD_STATUS = {
+    BuildState.PENDING: BuildStatus.PENDING,
+    BuildState.RUNNING: BuildStatus.RUNNING,
+    BuildState.UNKNOWN: BuildStatus.UNKNOWN,
+    BuildState.SUCCESSFUL: BuildStatus.SUCCESSFUL,
+    BuildState.FAILED: BuildStatus.FAILED,
+    BuildState.TIMED_OUT: BuildStatus.FAILED,
+    BuildState.CANCELLED: BuildStatus.CANCELLED,
+}
+_BAD_ENDS = {
+    BuildState.FAILED: Reason.BUILD_FAILED,
+    BuildState.TIMED_OUT: Reason.BUILD_TIMED_OUT,
+    BuildState.CANCELLED: Reason.BUILD_CANCELLED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BuildView:
+    """What is known of one component's build, and what is to be done about it."""
+
+    record: BuildRecord
+    action: actions.ResolveRef | actions.StartBuild | None = None
+    failure: Failure | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is an image, or another component's will be used."""
+        return self.record.build_id == NO_BUILD_NEEDED or self.record.build_image != NO_IMAGE
+
+
+def look_at_builds(
+    observed: Observed, deployment: ToolDeployment, config: ToolConfigSpec, now: datetime
+) -> Mapping[str, BuildView]:
+    """The build of every component of the config, in the config's order."""
+    views = {}
+    for name, component in config.components.items():
+        record = deployment.status.builds.get(name, BuildRecord())
+        if isinstance(component.build, ReuseBuild):
+            views[name] = BuildView(_reused(component.build.reuse_from))
+        else:
+            views[name] = _look(observed, deployment, name, component.build, record, now)
+    return views
+
+
+def source_of(config: ToolConfigSpec, component: str) -> str:
+    """The component whose build a component uses: itself, or the end of its `reuse_from` chain."""
+    seen = {component}
+    while isinstance(build := config.components[component].build, ReuseBuild):
+        component = build.reuse_from
+        if component in seen or component not in config.components:
+            break
+        seen.add(component)
+    return component
+
+
+def image_of(config: ToolConfigSpec, views: Mapping[str, BuildView], component: str) -> str:
+    """The image that a component runs, once all builds are ready."""
+    return views[source_of(config, component)].record.build_image
+
+
+def failure_of(
+    reason: Reason, message: str, component: str = "", commit: str = "", hint: str = ""
+) -> Failure:
+    """A failure with the owner and, unless given, the hint that belong to its reason."""
+    explanation = EXPLANATIONS[reason]
+    return Failure(
+        reason=reason,
+        owner=explanation.owner,
+        message=message,
+        hint=hint or explanation.hint,
+        component=component,
+        commit=commit,
+    )
+
+
+def _reused(origin: str) -> BuildRecord:
+    return BuildRecord(
+        build_id=NO_BUILD_NEEDED,
+        build_status=BuildStatus.SKIPPED,
+        build_long_status=f"Component re-uses build from {origin}",
+    )
+
+
+def _look(
+    observed: Observed,
+    deployment: ToolDeployment,
+    name: str,
+    source: SourceBuild,
+    record: BuildRecord,
+    now: datetime,
+) -> BuildView:
+    if record.build_image != NO_IMAGE:
+        return BuildView(record)  # a finished result is never looked at again
+    commit = record.commit or deployment.spec.trigger.commits.get(name, "")
+    if not commit:
+        return BuildView(record, actions.ResolveRef(name, source.repository, source.ref))
+    record = record.model_copy(update={"commit": commit})
+    request = _request(deployment, name, source, commit)
+    build = _recorded(observed, record, request) or _find(observed, deployment, request)
+    if build is not None:
+        return _seen(build, deployment, request, record, now - observed.policy.build_timeout)
+    if record.build_id != NO_BUILD_ID:
+        message = f"build {record.build_id} not found, maybe it was deleted?"
+        return _failed(record, Reason.BUILD_LOST, message, name)
+    return BuildView(record, actions.StartBuild(request))
+
+
+def _request(
+    deployment: ToolDeployment, name: str, source: SourceBuild, commit: str
+) -> BuildRequest:
+    options = BuildOptions(
+        use_latest_versions=bool(source.use_latest_versions),
+        use_deprecated_versions=bool(source.use_deprecated_versions),
+    )
+    return BuildRequest(name, source.repository, source.ref, commit, options, deployment.name)
+
+
+def _recorded(observed: Observed, record: BuildRecord, request: BuildRequest) -> Build | None:
+    """The build that the status names, unless it was another's and somebody stopped it."""
+    build = observed.build(record.build_id)
+    if build is None:
+        return None
+    stopped = build.state == BuildState.CANCELLED
+    return None if stopped and _is_of_another(build, request) else build
+
+
+def _is_of_another(build: Build, request: BuildRequest) -> bool:
+    return build.deployment is not None and build.deployment != request.deployment
+
+
+def _find(observed: Observed, deployment: ToolDeployment, request: BuildRequest) -> Build | None:
+    """The deployment's own build if there is one, else an older one that may be used."""
+    same = [build for build in observed.builds if _same_content(build, request)]
+    own = next((build for build in same if _is_own(build, deployment)), None)
+    if own is not None or deployment.spec.force_build:
+        return own
+    finished = (build for build in same if build.state == BuildState.SUCCESSFUL)
+    going = (build for build in same if build.state.live)
+    return next(finished, None) or next(going, None)
+
+
+def _same_content(build: Build, request: BuildRequest) -> bool:
+    return (build.component, build.repository, build.commit, build.options) == (
+        request.component,
+        request.repository,
+        request.commit,
+        request.options,
+    )
+
+
+def _is_own(build: Build, deployment: ToolDeployment) -> bool:
+    if build.deployment is not None:
+        return build.deployment == deployment.name
+    started = deployment.status.started_at
+    # Services round their times down to seconds.
+    return started is not None and build.created_at >= started - timedelta(seconds=1)
+
+
+def _seen(
+    build: Build,
+    deployment: ToolDeployment,
+    request: BuildRequest,
+    record: BuildRecord,
+    too_old: datetime,
+) -> BuildView:
+    own = _is_own(build, deployment)
+    skipped = build.state == BuildState.SUCCESSFUL and not own and record.build_id == NO_BUILD_ID
+    record = record.model_copy(
+        update={
+            "build_id": build.id,
+            "build_status": BuildStatus.SKIPPED if skipped else BUILD_STATUS[build.state],
+            "build_image": build.image or NO_IMAGE,
+            "build_long_status": "Reusing existing build" if skipped else build.message,
+        }
+    )
+    if build.state in _BAD_ENDS:
+        message = f"build {build.id} of {request.component}: {build.message or build.state.value}"
+        return _failed(record, _BAD_ENDS[build.state], message, request.component, build.log_tail)
+    if build.state.live and own and build.created_at < too_old:
+        message = f"build {build.id} of {request.component} took too long to finish"
+        return _failed(record, Reason.BUILD_TIMED_OUT, message, request.component)
+    return BuildView(record)
+
+
+def _failed(
+    record: BuildRecord,
+    reason: Reason,
+    message: str,
+    component: str,
+    log_tail: tuple[str, ...] = (),
+) -> BuildView:
+    status = BuildStatus.CANCELLED if reason == Reason.BUILD_CANCELLED else BuildStatus.FAILED
+    record = record.model_copy(
+        update={"build_status": status, "build_long_status": record.build_long_status or message}
+    )
+    failure = failure_of(reason, message, component, record.commit)
+    return BuildView(record, failure=failure.model_copy(update={"log_tail": log_tail}))

@@ -1,0 +1,63 @@
+"""Whose turn it is: one deployment of a tool at a time, the others wait in order.
+
+Called by `plan`. Knows nothing of builds and jobs.
+"""
+
+from dataclasses import dataclass
+
+from controller.models.tooldeployment import ToolDeployment, Trigger
+
+__all__ = ["Turns", "take_turns"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """The unfinished deployments, sorted into what is to become of each.
+
+    `active` is the one that is worked on; `waiting` come after it, in order; `cancelled` are to be
+    ended without having started; `superseded` pairs each replaced deployment with its successor.
+    """
+
+    active: ToolDeployment | None
+    waiting: tuple[ToolDeployment, ...]
+    cancelled: tuple[ToolDeployment, ...]
+    superseded: tuple[tuple[ToolDeployment, ToolDeployment], ...]
+
+
+def take_turns(unfinished: tuple[ToolDeployment, ...]) -> Turns:
+    """Sort a tool's unfinished deployments; nothing but their own content decides.
+
+    The oldest that has started goes on; else the oldest that waits begins. Of the poll deployments
+    that have not started only the newest is kept: an older one would deploy an older commit first.
+    """
+    ordered = sorted(unfinished, key=_age)
+    active = next((d for d in ordered if has_started(d)), None)
+    resting = [d for d in ordered if d is not active]
+    cancelled = tuple(d for d in resting if _is_to_end(d))
+    candidates = [d for d in resting if not _is_to_end(d)]
+    superseded = tuple(_superseded(candidates))
+    replaced = {old.name for old, _ in superseded}
+    waiting = [d for d in candidates if d.name not in replaced]
+    if active is None and waiting:
+        active = waiting.pop(0)
+    return Turns(active, tuple(waiting), cancelled, superseded)
+
+
+def has_started(deployment: ToolDeployment) -> bool:
+    """Whether work on it has begun."""
+    return deployment.status.started_at is not None
+
+
+def _is_to_end(deployment: ToolDeployment) -> bool:
+    return deployment.spec.cancel or deployment.metadata.deletion_timestamp is not None
+
+
+def _age(deployment: ToolDeployment) -> tuple[object, str]:
+    return deployment.metadata.creation_timestamp, deployment.name
+
+
+def _superseded(
+    candidates: list[ToolDeployment],
+) -> list[tuple[ToolDeployment, ToolDeployment]]:
+    polls = [d for d in candidates if d.spec.trigger.kind == Trigger.POLL]
+    return [(old, polls[-1]) for old in polls[:-1]]

@@ -1,0 +1,130 @@
+"""The run half of a plan: what a component's job should be, and whether it truly runs.
+
+Called by `plan`. Pure: facts about the job come from the backend (`base.JobStatus` is always about
+the newest instances), the rule for "it runs" is here, and nowhere else.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from controller.backends.base import Job, JobKind, JobPhase, JobSpec, JobStatus
+from controller.models.reasons import Reason
+from controller.models.toolconfig import Component
+from controller.models.tooldeployment import JobChange, RunRecord, ToolDeployment
+from controller.reconcile.observed import Policy
+
+__all__ = ["Broken", "NotYet", "Up", "Verdict", "is_applied", "verdict_on", "wanted_job"]
+
+# Services tell the age of a state in whole seconds, so a job may look this much older than it is.
+_ROUNDING = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """The component runs as configured."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """Patience: `after` is when a look will tell more (None: whenever the backend is looked at)."""
+
+    message: str
+    after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """It will not come up without a change."""
+
+    reason: Reason
+    message: str
+    log_tail: tuple[str, ...] = ()
+
+
+Verdict = Up | NotYet | Broken
+
+
+def wanted_job(
+    name: str, component: Component, image: str, job: Job | None, deployment: ToolDeployment
+) -> JobSpec:
+    """The job that a component should be.
+
+    An unforced deployment keeps the job's last restart_id, so that it restarts nothing. A job that
+    is in trouble before this deployment touched it is restarted: its cause may be gone by now.
+    """
+    kept = job.spec.restart_id if job is not None and job.spec is not None else ""
+    touched = name in deployment.status.runs and deployment.status.runs[name].applied_at is not None
+    in_trouble = job is not None and _is_in_trouble(job.status) and not touched
+    forced = deployment.spec.force_run or in_trouble
+    return JobSpec(name, image, component.run, deployment.name if forced else kept)
+
+
+def _is_in_trouble(status: JobStatus) -> bool:
+    return status.trouble is not None or status.phase == JobPhase.DOWN
+
+
+def is_applied(job: Job | None, wanted: JobSpec, record: RunRecord) -> bool:
+    """Whether the backend has the wanted definition already.
+
+    Where the backend's definition cannot be compared, the deployment's own record decides.
+    """
+    if job is None:
+        return False
+    if job.spec is None:
+        return record.applied_at is not None and job.kind == wanted.kind
+    return job.spec == wanted
+
+
+def verdict_on(job: Job | None, record: RunRecord, policy: Policy, now: datetime) -> Verdict:
+    """Whether a job whose definition has been applied truly runs.
+
+    Continuous: all newest instances up since the change, healthy, and steady for the settle time.
+    Scheduled: the clock knows it. A failure is said at once, not at a time-out, where the backend
+    names trouble.
+    """
+    patience = policy.start_timeout - (now - (record.applied_at or now))
+    if job is None:
+        return _late(patience, Reason.NOT_STARTED, "the job is not there yet")
+    status = job.status
+    if status.trouble is not None:
+        return Broken(status.trouble, _words(status, status.trouble.value), status.log_tail)
+    if job.kind == JobKind.SCHEDULED:
+        if status.phase == JobPhase.INSTALLED:
+            return Up()
+        return _late(patience, Reason.NOT_STARTED, _words(status, "it is not installed yet"))
+    if status.phase == JobPhase.DOWN:
+        return _late(patience, Reason.CRASH_LOOP, _words(status, "it stopped"), status)
+    if status.phase != JobPhase.UP or _is_of_before(status, record):
+        return _late(patience, Reason.NOT_STARTED, _words(status, "it is starting"), status)
+    if status.healthy is False:
+        waiting = _words(status, "its health check has not passed yet")
+        return _late(patience, Reason.HEALTH_CHECK_FAILED, waiting, status)
+    return _steady(status, policy, now)
+
+
+def _is_of_before(status: JobStatus, record: RunRecord) -> bool:
+    """Whether a job that was changed still shows what ran before the change."""
+    if record.change in (None, JobChange.UNCHANGED):
+        return False
+    if record.applied_at is None or status.since is None:
+        return False
+    return status.since < record.applied_at - _ROUNDING
+
+
+def _steady(status: JobStatus, policy: Policy, now: datetime) -> Verdict:
+    left = policy.settle_time - (now - status.since) if status.since else timedelta()
+    if left > timedelta():
+        return NotYet("it is up; it must stay up for a moment", after=left)
+    return Up()
+
+
+def _late(
+    patience: timedelta, reason: Reason, message: str, status: JobStatus | None = None
+) -> Verdict:
+    if patience > timedelta():
+        return NotYet(message, after=patience)
+    return Broken(reason, message, status.log_tail if status else ())
+
+
+def _words(status: JobStatus, otherwise: str) -> str:
+    return "; ".join(status.messages) or otherwise

@@ -1,0 +1,1 @@
+"""The pure core: plan, status and what they are made of."""
