@@ -1,0 +1,37 @@
+"""The git server and every transport that must pass the suite."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support.githttp import GitServer
+from watchers.git.addresses import Guard, Policy
+from watchers.git.ls_remote import LsRemote
+from watchers.git.process import GitProcesses
+from watchers.git.repositories import Repositories
+from watchers.git.transport import Transport
+
+PATIENCE = timedelta(seconds=0.8)
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[GitServer]:
+    """A git host on loopback without repositories."""
+    async with GitServer(tmp_path / "host") as running:
+        yield running
+
+
+@pytest.fixture(params=["ls-remote"])
+async def transport(request: pytest.FixtureRequest) -> AsyncIterator[Transport]:
+    """Each transport in turn."""
+    processes = GitProcesses(4)
+    yield LsRemote(processes, PATIENCE)
+    processes.close()
+
+
+@pytest.fixture
+def repositories(transport: Transport) -> Repositories:
+    """The transport behind the usual checks; loopback is allowed."""
+    return Repositories(Guard(Policy(allow=("127.0.0.1:*",))), transport)

@@ -1,0 +1,167 @@
+"""What every transport answers about real repositories on a real git server."""
+
+import asyncio
+
+import pytest
+
+from controller.models.reasons import Reason
+from tests.support.githttp import GitServer
+from watchers.git.repositories import Repositories
+from watchers.git.resolution import RefKind, RefProblem, Resolved
+
+pytestmark = pytest.mark.timeout(20)
+
+
+async def test_a_branch_is_its_tip(server: GitServer, repositories: Repositories) -> None:
+    repo = server.repository("app.git")
+    repo.commit({"a": "1"})
+    tip = repo.commit({"a": "2"})
+
+    assert await repositories.resolve(server.address("app.git"), ["main"]) == {
+        "main": Resolved(tip, RefKind.BRANCH)
+    }
+
+
+async def test_every_kind_of_ref_is_answered_in_one_call(
+    server: GitServer, repositories: Repositories
+) -> None:
+    repo = server.repository("app.git")
+    first = repo.commit({"a": "1"})
+    tip = repo.commit({"a": "2"})
+    side = repo.commit({"b": "1"}, "feature/x")
+    repo.tag("light", first)
+    repo.tag("v1.0", first, annotated=True)
+    repo.set_ref("refs/merge-requests/7/head", side)
+    gone = "ab" * 20
+
+    expected = {
+        "": Resolved(tip, RefKind.HEAD),
+        "HEAD": Resolved(tip, RefKind.HEAD),
+        "main": Resolved(tip, RefKind.BRANCH),
+        "feature/x": Resolved(side, RefKind.BRANCH),
+        "light": Resolved(first, RefKind.TAG),
+        "v1.0": Resolved(first, RefKind.TAG),
+        "refs/tags/v1.0": Resolved(first, RefKind.TAG),
+        "refs/heads/main": Resolved(tip, RefKind.BRANCH),
+        "refs/merge-requests/7/head": Resolved(side, RefKind.OTHER),
+        gone: Resolved(gone, RefKind.SHA),
+        "nothing": RefProblem(
+            Reason.REF_NOT_FOUND,
+            "the repository has no branch or tag called 'nothing'",
+            "Correct `ref`, or push the branch.",
+        ),
+    }
+    assert await repositories.resolve(server.address("app.git"), list(expected)) == expected
+
+
+@pytest.mark.parametrize("other", ["feature/main", "dependabot/main", "main2", "a/refs/heads/main"])
+async def test_a_branch_never_stands_in_for_another(
+    other: str, server: GitServer, repositories: Repositories
+) -> None:
+    repo = server.repository("app.git")
+    repo.tag(other, repo.commit({"a": "1"}, other))
+    address = server.address("app.git")
+
+    answer = await repositories.resolve(address, ["main"])
+    assert isinstance(answer["main"], RefProblem)
+
+    tip = repo.commit({"a": "2"}, "main")
+    assert await repositories.resolve(address, ["main"]) == {"main": Resolved(tip, RefKind.BRANCH)}
+
+
+async def test_a_ref_that_is_branch_and_tag_is_the_branch_with_a_warning(
+    server: GitServer, repositories: Repositories
+) -> None:
+    repo = server.repository("app.git")
+    old = repo.commit({"a": "1"}, "stable")
+    tip = repo.commit({"a": "2"}, "stable")
+    repo.tag("stable", old, annotated=True)
+
+    answers = await repositories.resolve(server.address("app.git"), ["stable", "refs/tags/stable"])
+
+    assert answers == {
+        "stable": Resolved(
+            tip,
+            RefKind.BRANCH,
+            "stable is both a branch and a tag: the branch is used. "
+            "Write refs/tags/stable to mean the tag.",
+        ),
+        "refs/tags/stable": Resolved(old, RefKind.TAG),
+    }
+
+
+async def test_a_force_push_a_deletion_and_a_new_default_branch_are_seen(
+    server: GitServer, repositories: Repositories
+) -> None:
+    repo = server.repository("app.git", branch="master")
+    repo.commit({"a": "1"}, "master")
+    forced = repo.commit({"a": "2"}, "master", orphan=True)
+    address = server.address("app.git")
+    assert await repositories.resolve_one(address, "master") == Resolved(forced, RefKind.BRANCH)
+
+    tip = repo.commit({"a": "3"}, "main")
+    repo.set_default_branch("main")
+    repo.delete_ref("refs/heads/master")
+
+    answers = await repositories.resolve(address, ["", "master"])
+    assert answers[""] == Resolved(tip, RefKind.HEAD)
+    assert isinstance(answers["master"], RefProblem)
+
+
+async def test_a_tag_of_a_tag_is_the_commit_in_the_end(
+    server: GitServer, repositories: Repositories
+) -> None:
+    repo = server.repository("app.git")
+    tip = repo.commit({"a": "1"})
+    repo.tag("inner", tip, annotated=True)
+    repo.tag("outer", repo.ref("refs/tags/inner"), annotated=True)
+
+    resolved = await repositories.resolve_one(server.address("app.git"), "outer")
+
+    assert resolved == Resolved(tip, RefKind.TAG)
+
+
+async def test_an_empty_repository_has_no_refs_and_is_no_error(
+    server: GitServer, repositories: Repositories
+) -> None:
+    server.repository("empty.git")
+
+    answers = await repositories.resolve(server.address("empty.git"), ["", "main"])
+
+    assert [type(answer) for answer in answers.values()] == [RefProblem, RefProblem]
+
+
+async def test_a_repository_with_many_refs_is_exact(
+    server: GitServer, repositories: Repositories
+) -> None:
+    repo = server.repository("big.git")
+    tip = repo.commit({"a": "1"})
+    repo.set_refs({f"refs/heads/branch-{n}/main": tip for n in range(5000)})
+    wanted = ["main", *(f"branch-{n}/main" for n in range(0, 5000, 7))]
+
+    answers = await repositories.resolve(server.address("big.git"), wanted)
+
+    assert answers == {ref: Resolved(tip, RefKind.BRANCH) for ref in wanted}
+
+
+@pytest.mark.parametrize("ref", ["--upload-pack=touch /tmp/x", "-h", "*", "refs/*", "a b", "a\nb"])
+async def test_a_ref_that_could_be_an_option_or_a_pattern_is_no_ref(
+    ref: str, server: GitServer, repositories: Repositories
+) -> None:
+    tip = server.repository("app.git").commit({"a": "1"})
+
+    answers = await repositories.resolve(server.address("app.git"), [ref, "main"])
+
+    assert isinstance(answers[ref], RefProblem)
+    assert answers["main"] == Resolved(tip, RefKind.BRANCH)
+
+
+async def test_sixteen_questions_at_once_are_answered(
+    server: GitServer, repositories: Repositories
+) -> None:
+    tip = server.repository("app.git").commit({"a": "1"})
+    address = server.address("app.git")
+
+    answers = await asyncio.gather(*(repositories.resolve_one(address, "main") for _ in range(16)))
+
+    assert answers == [Resolved(tip, RefKind.BRANCH)] * 16

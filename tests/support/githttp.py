@@ -1,0 +1,173 @@
+"""A real git server over HTTP on loopback: aiohttp in front of `git http-backend`.
+
+Used by every test that needs a git host, in process (`async with GitServer(path) as server`) or as
+a program (`python -m tests.support.githttp DIR`, which prints the address and serves until it is
+ended). `server.faults` makes single repositories misbehave as hosts do: see `Fault`.
+"""
+
+import argparse
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from aiohttp import web
+
+from tests.support.gitrepo import BareRepository
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a repository's address answers with instead of git.
+
+    A status with headers and a body, silence (`hang`), or refs without end (`endless`). With
+    `only_v2` it is the answer to version 2 of the protocol, and older versions work.
+    """
+
+    status: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    hang: bool = False
+    endless: bool = False
+    only_v2: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A request that arrived."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+
+
+class GitServer:
+    """Serves every repository below `root`; `url` is known once it has started."""
+
+    def __init__(self, root: Path, port: int = 0) -> None:
+        self.root = root
+        self.url = ""
+        self.port = port
+        self.faults: dict[str, Fault] = {}
+        self.seen: list[Seen] = []
+        self._stopping = asyncio.Event()
+        self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=0.1)
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+        self.port = int(self._runner.addresses[0][1])
+        self.url = f"http://127.0.0.1:{self.port}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stopping.set()
+        await self._runner.cleanup()
+
+    def repository(self, name: str, branch: str = "main") -> BareRepository:
+        """A new, empty repository, served at `address(name)`."""
+        return BareRepository.create(self.root / name, branch)
+
+    def address(self, name: str) -> str:
+        """Where a repository is served."""
+        return f"{self.url}/{name}"
+
+    def _application(self) -> web.Application:
+        application = web.Application(client_max_size=64 * 1024 * 1024)
+        application.router.add_route("*", "/{path:.*}", self._serve)
+        return application
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        self.seen.append(Seen(request.method, request.path, dict(request.headers)))
+        name, _, service = request.path.lstrip("/").partition(".git/")
+        fault = self.faults.get(name + ".git") if service else None
+        if fault is None:
+            return await _backend(request, self.root)
+        if fault.only_v2 and "version=2" not in request.headers.get("Git-Protocol", ""):
+            return await _backend(request, self.root)
+        if fault.hang:
+            await self._stopping.wait()
+        if fault.endless:
+            return await self._endless(request)
+        return web.Response(status=fault.status, headers=fault.headers, body=fault.body)
+
+    async def _endless(self, request: web.Request) -> web.StreamResponse:
+        """Refs without end: in the older protocol for a GET, in version 2 for a POST."""
+        kind = "advertisement" if request.method == "GET" else "result"
+        headers = {"Content-Type": f"application/x-git-upload-pack-{kind}"}
+        response = web.StreamResponse(headers=headers)
+        await response.prepare(request)
+        if request.method == "GET":
+            await response.write(b"001e# service=git-upload-pack\n0000")
+        number = 0
+        while not self._stopping.is_set():
+            lines = []
+            for _ in range(1000):
+                number += 1
+                first = b"\0multi_ack agent=git/2.39.5" if kind[0] + str(number) == "a1" else b""
+                line = b"%040x refs/heads/%040d%s\n" % (number, number, first)
+                lines.append(b"%04x" % (len(line) + 4) + line)
+            await response.write(b"".join(lines))
+        return response
+
+
+async def _backend(request: web.Request, root: Path) -> web.Response:
+    """Run git's own server program (a CGI) for one request."""
+    body = await request.read()
+    process = await asyncio.create_subprocess_exec(
+        "git",
+        "http-backend",
+        env=_cgi(request, root, len(body)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    output, _ = await process.communicate(body)
+    head, _, content = output.partition(b"\r\n\r\n")
+    lines = [line.decode("latin-1").split(": ", 1) for line in head.split(b"\r\n") if line]
+    headers = {line[0]: line[1] for line in lines if len(line) == 2}
+    status = int(headers.pop("Status", "200" if headers else "500").split()[0])
+    return web.Response(status=status, headers=headers, body=content)
+
+
+def _cgi(request: web.Request, root: Path, length: int) -> dict[str, str]:
+    return {
+        "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+        "HOME": "/nonexistent",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_PROJECT_ROOT": str(root.resolve()),
+        "GIT_HTTP_EXPORT_ALL": "1",
+        "PATH_INFO": request.path,
+        "QUERY_STRING": request.query_string,
+        "REQUEST_METHOD": request.method,
+        "CONTENT_TYPE": request.headers.get("Content-Type", ""),
+        "CONTENT_LENGTH": str(length),
+        "HTTP_CONTENT_ENCODING": request.headers.get("Content-Encoding", ""),
+        "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
+        "REMOTE_ADDR": "127.0.0.1",
+    }
+
+
+async def _serve_forever(root: Path, port: int) -> None:
+    async with GitServer(root, port) as server:
+        print(server.url, flush=True)  # noqa: T201
+        await asyncio.Event().wait()
+
+
+def main() -> None:
+    """Serve a directory of bare repositories until ended."""
+    parser = argparse.ArgumentParser(description="Serve git repositories over HTTP on loopback")
+    parser.add_argument("root", type=Path, help="directory of the bare repositories")
+    parser.add_argument("--port", type=int, default=0, help="default: any free port")
+    options = parser.parse_args()
+    try:
+        asyncio.run(_serve_forever(options.root, options.port))
+    except KeyboardInterrupt:
+        return
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""The general transport: `git ls-remote` through GitPython, for every protocol and server.
+
+All wanted refs of a repository in one call. Hardened as reliability.md 4 measured: one protocol
+allowed, no redirects, the checked IP addresses pinned, `--` before the address. git's own trace of
+the HTTP headers tells status, Location and Retry-After, which its messages do not.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+
+from controller import errors
+from controller.models.reasons import Reason
+from watchers.git import transport
+from watchers.git.addresses import Address
+from watchers.git.process import Ended, GitProcesses, Limits, TimedOut, TooMuch
+from watchers.git.resolution import RefFound
+
+# Names in one call: together far below the kernel's limit on arguments.
+_NAMES_PER_CALL = 300
+_HEADER = re.compile(r"^[0-9:.]+ \S+ +<= Recv header: (.*?)\r?$", re.MULTILINE)
+_STATUS = re.compile(r"HTTP/[0-9.]+ ([0-9]{3})\b")
+_LINE = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64})\t([^\n]+)")
+_PEELED = "^{}"
+_NO_REPOSITORY = (
+    "does not appear to be a git repository",
+    "not a git repository",
+    "does not exist",
+    "not exported",
+    "is this a git repository",
+    "not valid: could not determine hash algorithm",
+    "not found",
+)
+_TLS = ("certificate", "SSL", "TLS", "gnutls")
+
+
+class LsRemote:
+    """Asks by running git."""
+
+    def __init__(
+        self,
+        processes: GitProcesses,
+        timeout: timedelta = transport.TIMEOUT,
+        user_agent: str = transport.USER_AGENT,
+    ) -> None:
+        self._processes = processes
+        self._limits = Limits(timeout, transport.MAX_ANSWER_BYTES)
+        self._user_agent = user_agent
+
+    async def refs(self, address: Address, wanted: Sequence[str]) -> Mapping[str, RefFound]:
+        """See `transport.Transport.refs`."""
+        found: dict[str, RefFound] = {}
+        for start in range(0, len(wanted), _NAMES_PER_CALL):
+            names = wanted[start : start + _NAMES_PER_CALL]
+            found |= exactly(names, await self._ask(address, names))
+        return found
+
+    async def _ask(self, address: Address, names: Sequence[str]) -> bytes:
+        patterns = [pattern for name in names for pattern in (name, name + _PEELED)]
+        try:
+            ended = await self._processes.run(
+                ["ls-remote", "--quiet", "--", _pinned_url(address), *patterns],
+                _config(address, self._user_agent),
+                {"GIT_ALLOW_PROTOCOL": address.scheme, **_TRACE},
+                self._limits,
+            )
+        except TimedOut:
+            seconds = int(self._limits.time.total_seconds())
+            raise transport.unreachable(address, f"did not answer within {seconds} s") from None
+        except TooMuch:
+            raise too_large(address) from None
+        if ended.code != 0 or is_web_page(ended):
+            raise failure(ended, address)
+        return ended.output
+
+
+_TRACE = {"GIT_TRACE_CURL": "1", "GIT_TRACE_CURL_NO_DATA": "1"}
+
+
+def _config(address: Address, user_agent: str) -> dict[str, str]:
+    """git's settings for this one call."""
+    settings = {
+        "protocol.version": "2",
+        "http.followRedirects": "false",
+        # "" switches proxies off: through a proxy the pinned address would not count.
+        "http.proxy": "",
+        "http.lowSpeedLimit": "1000",
+        "http.lowSpeedTime": "10",
+        "http.userAgent": user_agent,
+        "credential.helper": "",
+    }
+    if address.scheme in ("http", "https"):
+        settings["http.curloptResolve"] = f"{address.host}:{address.port}:{','.join(address.ips)}"
+    return settings
+
+
+def _pinned_url(address: Address) -> str:
+    """git:// has no setting for the IP address, so it takes the place of the host's name."""
+    if address.scheme != "git":
+        return address.url
+    ip = address.ips[0]
+    host = f"[{ip}]" if ":" in ip else ip
+    path = "/" + address.url.removeprefix("git://").partition("/")[2]
+    return f"git://{host}:{address.port}{path}"
+
+
+def exactly(names: Sequence[str], output: bytes) -> dict[str, RefFound]:
+    """The refs of these names in the output of ls-remote, whose patterns match ends of names."""
+    listed = {match[2].decode("utf-8", "replace"): match[1].decode() for match in _lines(output)}
+    return {
+        name: RefFound(listed[name], listed.get(name + _PEELED)) for name in names if name in listed
+    }
+
+
+def _lines(output: bytes) -> Iterator[re.Match[bytes]]:
+    matches = (_LINE.fullmatch(line) for line in output.split(b"\n"))
+    return (match for match in matches if match)
+
+
+def failure(ended: Ended, address: Address) -> Exception:
+    """What a git that failed means: by the HTTP answer where there was one, else by its words."""
+    status, headers = last_answer(ended.complaint)
+    if status not in (0, 200):
+        return transport.answer_of(status, headers, address)
+    if is_web_page(ended):
+        return transport.not_found(address, "it is a web page")
+    words = [line for line in ended.complaint.splitlines() if line.startswith(("fatal:", "error:"))]
+    said = " ".join(words)
+    if "out of memory" in said.lower():
+        return too_large(address)
+    if any(phrase in said for phrase in _NO_REPOSITORY):
+        return transport.not_found(address, "git says that there is none")
+    if any(word in said for word in _TLS):
+        return transport.unreachable(address, "has a TLS certificate that is not accepted")
+    return transport.unreachable(address, "could not be reached, or does not answer as git does")
+
+
+def is_web_page(ended: Ended) -> bool:
+    """Whether git took a page for a repository of the oldest kind of server, one without refs."""
+    content_type = last_answer(ended.complaint)[1].get("content-type", "")
+    return not ended.output and content_type.startswith("text/html")
+
+
+def last_answer(trace: str) -> tuple[int, dict[str, str]]:
+    """Status and headers of the last HTTP answer in git's trace; status 0 when there was none."""
+    status = 0
+    headers: dict[str, str] = {}
+    for line in _HEADER.findall(trace):
+        if match := _STATUS.match(line):
+            status, headers = int(match[1]), {}
+        elif ":" in line:
+            name, _, value = line.partition(":")
+            headers[name.strip().lower()] = value.strip()
+    return status, headers
+
+
+def too_large(address: Address) -> errors.Terminal:
+    """The answer went over the limit on its size."""
+    limit = transport.MAX_ANSWER_BYTES // (1024 * 1024)
+    return errors.Terminal(
+        Reason.REPOSITORY_REFUSED,
+        f"{address.host or 'the repository'} sends a list of refs that is larger than {limit} MiB",
+        "Delete refs that nobody needs, or use a mirror with fewer.",
+    )

@@ -1,0 +1,84 @@
+"""From a repository and refs to commits: the one entrance to this package.
+
+Checks the address, chooses a transport, follows redirects to addresses that pass the same check,
+applies the rules of `resolution`. Used by the poller (many refs at once) and by the reconcile
+loop's Resolve step (`resolve_one`). Retries and schedules belong to the callers.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from weakref import WeakValueDictionary
+
+from controller import errors
+from watchers.git import addresses, resolution, transport
+from watchers.git.addresses import Address, Guard
+from watchers.git.resolution import RefFound, RefProblem, Resolved
+
+MAX_REDIRECTS = 3
+CALLS_PER_HOST = 4
+
+
+class Repositories:
+    """Answers which commits refs hold."""
+
+    def __init__(
+        self, guard: Guard, chosen: transport.Transport, calls_per_host: int = CALLS_PER_HOST
+    ) -> None:
+        self._guard = guard
+        self._transport = chosen
+        self._calls_per_host = calls_per_host
+        # Weak: a host that nobody asks at the moment needs no memory.
+        self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    def normalise(self, repository: str) -> Address:
+        """The repository's identity (`url`) and host. Raises Terminal(REPOSITORY_REFUSED)."""
+        return self._guard.parse(repository)
+
+    async def resolve(
+        self, repository: str, refs: Sequence[str]
+    ) -> Mapping[str, Resolved | RefProblem]:
+        """The commit of each ref, or what is wrong with it, with one question to the host.
+
+        Raises Terminal (REPOSITORY_REFUSED, REPOSITORY_NOT_FOUND) or
+        Transient(REPOSITORY_UNREACHABLE) when the repository as a whole gives no answer.
+        """
+        problems = {ref: resolution.malformed(ref) for ref in refs}
+        askable = [ref for ref, problem in problems.items() if problem is None]
+        names = dict.fromkeys(name for ref in askable for name in resolution.candidates(ref))
+        found = await self._ask(repository, list(names))
+        return {ref: problems[ref] or resolution.pick(ref, found) for ref in problems}
+
+    async def resolve_one(self, repository: str, ref: str) -> Resolved:
+        """The commit of one ref; raises like `resolve`, and Terminal(REF_NOT_FOUND)."""
+        answer = (await self.resolve(repository, [ref]))[ref]
+        if isinstance(answer, RefProblem):
+            raise answer.error()
+        return answer
+
+    async def _ask(self, repository: str, names: Sequence[str]) -> Mapping[str, RefFound]:
+        address = await self._guard.admit(repository)
+        for _ in range(MAX_REDIRECTS + 1):
+            try:
+                async with self._place(address.host):
+                    return await self._transport.refs(address, names)
+            except transport.Moved as moved:
+                address = await self._admit_next(address, moved.location)
+        raise addresses.refused(f"it redirects more than {MAX_REDIRECTS} times")
+
+    async def _admit_next(self, address: Address, location: str) -> Address:
+        """Where a redirect leads, if it may be asked: never from https to a weaker protocol."""
+        try:
+            following = await self._guard.admit(location)
+        except errors.Terminal as error:
+            raise addresses.refused(
+                f"{address.host} redirects to another address, and {error.message}"
+            ) from None
+        if following.scheme not in ("https", address.scheme):
+            raise addresses.refused(f"{address.host} redirects to {following.scheme}://")
+        return following
+
+    def _place(self, host: str) -> asyncio.Semaphore:
+        place = self._places.get(host)
+        if place is None:
+            place = self._places[host] = asyncio.Semaphore(self._calls_per_host)
+        return place

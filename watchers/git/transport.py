@@ -1,0 +1,112 @@
+"""What a transport is: it asks one host for the refs of one repository, and no more.
+
+Implemented by `ls_remote` (GitPython: every protocol and server) and `protocol2` (aiohttp: http(s)
+servers that speak version 2). Both pass the contract suite in `tests/contract/git`. `answer_of`
+gives an HTTP answer the same meaning for both. No rules about which ref is meant (`resolution`), no
+choice of addresses (`addresses`).
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from typing import Protocol
+from urllib.parse import urljoin
+
+from controller import __version__, errors
+from controller.models.reasons import EXPLANATIONS, Reason
+from watchers.git.addresses import Address
+from watchers.git.resolution import RefFound
+
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+MAX_RETRY_AFTER = timedelta(hours=1)
+TIMEOUT = timedelta(seconds=30)
+USER_AGENT = f"push-to-deploy/{__version__}"
+# What git appends to a repository's address; a redirect keeps it where it leads to a repository.
+_SERVICES = ("/info/refs?service=git-upload-pack", "/git-upload-pack")
+
+
+class Moved(Exception):
+    """The host says that the repository is elsewhere. Nothing was sent there: check it first."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__("redirected")
+        self.location = location
+
+
+class Unsupported(Exception):
+    """This transport cannot ask this server (another one can)."""
+
+
+class Transport(Protocol):
+    """One way to ask for refs."""
+
+    async def refs(self, address: Address, wanted: Sequence[str]) -> Mapping[str, RefFound]:
+        """Those of the `wanted` refs (full names, or HEAD) that the repository has; no others.
+
+        Connects to `address.ips` only and follows no redirect. Raises Moved, Unsupported,
+        Terminal(REPOSITORY_NOT_FOUND, REPOSITORY_REFUSED) or Transient(REPOSITORY_UNREACHABLE).
+        """
+        ...
+
+
+def answer_of(status: int, headers: Mapping[str, str], address: Address) -> Exception:
+    """What an HTTP answer other than 200 means. Header names in lower case."""
+    if status in (301, 302, 303, 307, 308):
+        location = moved_to(address.url, headers.get("location", ""))
+        return Moved(location) if location else not_found(address, "it leads to another page")
+    if status in (401, 403, 404, 410):
+        return not_found(address, f"HTTP {status}")
+    if status == 429 or status >= 500:
+        after = retry_after(headers.get("retry-after", ""), headers.get("date", ""))
+        what = "asks for fewer requests" if status == 429 else "has a fault"
+        return unreachable(address, f"{what} (HTTP {status})", after)
+    return errors.Terminal(
+        Reason.REPOSITORY_REFUSED,
+        f"{address.host} does not serve git at this address (HTTP {status})",
+        "Use the address that the host shows for `git clone`.",
+    )
+
+
+def moved_to(url: str, location: str) -> str | None:
+    """The repository's new address, or None where the redirect leads elsewhere (to a login)."""
+    try:
+        target = urljoin(url + "/", location)
+    except ValueError:
+        return None
+    endings = [service for service in _SERVICES if target.endswith(service)]
+    return target.removesuffix(endings[0]) if endings else None
+
+
+def retry_after(value: str, date: str) -> timedelta | None:
+    """The wait that a Retry-After header asks for, at most an hour.
+
+    It holds seconds, or a date: that one counts from the answer's own Date, whose clock it was
+    written by.
+    """
+    try:
+        wait = (
+            timedelta(seconds=int(value))
+            if value.strip().isdecimal()
+            else parsedate_to_datetime(value) - parsedate_to_datetime(date)
+        )
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(max(wait, timedelta(0)), MAX_RETRY_AFTER)
+
+
+def not_found(address: Address, evidence: str) -> errors.Terminal:
+    """The host answered, and has no such public repository."""
+    return errors.Terminal(
+        Reason.REPOSITORY_NOT_FOUND,
+        f"{_where(address)} has no public repository at this address ({evidence})",
+        EXPLANATIONS[Reason.REPOSITORY_NOT_FOUND].hint,
+    )
+
+
+def unreachable(address: Address, what: str, after: timedelta | None = None) -> errors.Transient:
+    """The host did not answer as a git host does; it may later."""
+    return errors.Transient(Reason.REPOSITORY_UNREACHABLE, f"{_where(address)} {what}", after)
+
+
+def _where(address: Address) -> str:
+    return address.host or "this machine"
