@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +45,12 @@ STEPS = (
         "move the code to the layer that may know it: docs/contributing.md",
     ),
     Step(
+        "generated",
+        "Generated files are up to date",
+        (_PYTHON, "-m", "tests.gate.generated", "--check"),
+        "make generate",
+    ),
+    Step(
         "tests",
         "Tests",
         (_PYTHON, "-m", "pytest", "-n", "2", "--dist", "worksteal", "-q"),
@@ -60,14 +66,21 @@ def run(steps: Sequence[Step]) -> list[Step]:
     for number, step in enumerate(steps, 1):
         print(f"\n=== [{number}/{len(steps)}] {step.title}", flush=True)
         began = time.monotonic()
-        code = subprocess.run(
-            step.command, check=False, cwd=environment.ROOT, env=surroundings
-        ).returncode
+        code = _exit_code(step, surroundings)
         verdict = "passed" if code == 0 else f"FAILED (exit {code}); {step.hint}"
         print(f"--- {step.title}: {verdict} in {time.monotonic() - began:.1f} s", flush=True)
         if code != 0:
             failed.append(step)
     return failed
+
+
+def _exit_code(step: Step, surroundings: Mapping[str, str]) -> int:
+    try:
+        done = subprocess.run(step.command, check=False, cwd=environment.ROOT, env=surroundings)
+    except OSError as error:
+        print(f"{step.command[0]} cannot be run: {error}", flush=True)
+        return 127
+    return done.returncode
 
 
 def main(names: Sequence[str]) -> int:
