@@ -12,7 +12,6 @@ from controller.backends.base import (
     BuildOptions,
     BuildState,
     Job,
-    JobKind,
     JobPhase,
     JobSpec,
     JobStatus,
@@ -141,7 +140,7 @@ def job(
     spec = spec or job_spec(name)
     return Job(
         name=name,
-        kind=spec.kind if spec else JobKind.CONTINUOUS,
+        kind=spec.kind,
         spec=spec,
         status=JobStatus(phase=phase, since=since or ago(60), **status),
         serving=serving,
