@@ -137,11 +137,11 @@ def job(
     **status: Any,
 ) -> Job:
     """A job that has been up for a minute, unless said otherwise."""
-    spec = spec or job_spec(name)
+    stored = spec or job_spec(name)
     return Job(
         name=name,
-        kind=spec.kind,
-        spec=spec,
+        kind=stored.kind,
+        spec=stored,
         status=JobStatus(phase=phase, since=since or ago(60), **status),
         serving=serving,
         owned=owned,

@@ -93,8 +93,9 @@ class JobKind(StrEnum):
 class JobSpec:
     """What a component's job should be.
 
-    `restart_id` is the deployment that last forced a restart ("" for none): a job whose spec
-    differs in nothing but the restart_id is restarted, once.
+    `restart_id` names the deployment that last changed or restarted the job: a job whose stored
+    spec differs in nothing but the restart_id is restarted, once. A service that stores no such id
+    (its jobs have `spec` None) restarts an otherwise unchanged job when it is not "".
     """
 
     name: str

@@ -13,7 +13,7 @@ async def observe(tool: str, objects: Objects, backend: Backend, policy: Policy)
     """What there is of a tool. The backends are asked only while a deployment is under way."""
     unfinished = tuple(objects.unfinished(tool))
     finished = tuple(objects.finished(tool))
-    config, problems = objects.config(tool)
+    config, problems = objects.config_of(tool)
     if not unfinished:
         return Observed(tool, policy, config, problems, finished=finished)
     builds, jobs = await asyncio.gather(backend.builds.list(tool), backend.jobs.list(tool))

@@ -8,7 +8,8 @@ results, failures that were recorded before they were cleaned up).
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from controller.models.reasons import Reason
 from controller.models.tooldeployment import State, ToolDeployment
@@ -92,7 +93,8 @@ def build_failed(case: Case) -> Step | None:
 
 def ref_unresolved(case: Case) -> Step | None:
     """All refs are pinned to commits before the first build starts."""
-    return _missing(case, actions.ResolveRef, Reason.RESOLVING, "resolving the refs of")
+    step = _missing(case, actions.ResolveRef, Reason.RESOLVING, "resolving the refs of")
+    return replace(step, after=timedelta()) if step else None
 
 
 def build_missing(case: Case) -> Step | None:

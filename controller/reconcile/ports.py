@@ -33,7 +33,7 @@ class Objects(Protocol):
         """The little that is remembered of those that have ended."""
         ...
 
-    def config(self, tool: str) -> tuple[ToolConfigSpec | None, tuple[str, ...]]:
+    def config_of(self, tool: str) -> tuple[ToolConfigSpec | None, tuple[str, ...]]:
         """The tool's config, or why there is none that can be used."""
         ...
 

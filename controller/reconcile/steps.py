@@ -16,7 +16,7 @@ from controller.models.tooldeployment import (
     State,
     ToolDeployment,
 )
-from controller.reconcile import actions
+from controller.reconcile.actions import Action, DeleteDeployment
 from controller.reconcile.observed import Observed
 from controller.reconcile.sources import BuildView
 
@@ -67,7 +67,7 @@ class Step:
     deployment: ToolDeployment
     reason: Reason
     message: str
-    actions: tuple[actions.Action, ...] = ()
+    actions: tuple[Action, ...] = ()
     builds: Mapping[str, BuildRecord] = field(default_factory=dict)
     runs: Mapping[str, RunRecord] = field(default_factory=dict)
     config: ToolConfigSpec | None = None
@@ -83,9 +83,9 @@ class Plan:
     """One step per unfinished deployment, and the deployments to forget."""
 
     steps: tuple[Step, ...] = ()
-    forget: tuple[actions.DeleteDeployment, ...] = ()
+    forget: tuple[DeleteDeployment, ...] = ()
 
     @property
-    def actions(self) -> tuple[actions.Action, ...]:
+    def actions(self) -> tuple[Action, ...]:
         """Everything that is to be done, in order."""
         return tuple(a for step in self.steps for a in step.actions) + self.forget

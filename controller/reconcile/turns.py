@@ -27,15 +27,15 @@ class Turns:
 def take_turns(unfinished: tuple[ToolDeployment, ...]) -> Turns:
     """Sort a tool's unfinished deployments; nothing but their own content decides.
 
-    The oldest that has started goes on; else the oldest that waits begins. Of the poll deployments
-    that have not started only the newest is kept: an older one would deploy an older commit first.
+    The oldest that has started goes on; else the oldest that waits begins. A poll deployment that
+    has not started gives way to any newer one, started or not: it would deploy an older commit.
     """
     ordered = sorted(unfinished, key=_age)
     active = next((d for d in ordered if has_started(d)), None)
     resting = [d for d in ordered if d is not active]
     cancelled = tuple(d for d in resting if _is_to_end(d))
     candidates = [d for d in resting if not _is_to_end(d)]
-    superseded = tuple(_superseded(candidates))
+    superseded = tuple(_superseded(candidates, active))
     replaced = {old.name for old, _ in superseded}
     waiting = [d for d in candidates if d.name not in replaced]
     if active is None and waiting:
@@ -57,7 +57,8 @@ def _age(deployment: ToolDeployment) -> tuple[object, str]:
 
 
 def _superseded(
-    candidates: list[ToolDeployment],
+    candidates: list[ToolDeployment], active: ToolDeployment | None
 ) -> list[tuple[ToolDeployment, ToolDeployment]]:
-    polls = [d for d in candidates if d.spec.trigger.kind == Trigger.POLL]
-    return [(old, polls[-1]) for old in polls[:-1]]
+    known = [*candidates, active] if active else candidates
+    polls = sorted((d for d in known if d.spec.trigger.kind == Trigger.POLL), key=_age)
+    return [(old, polls[-1]) for old in polls[:-1] if old is not active]

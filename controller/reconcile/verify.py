@@ -4,7 +4,7 @@ Called by `plan`. Pure: facts about the job come from the backend (`base.JobStat
 the newest instances), the rule for "it runs" is here, and nowhere else.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from controller.backends.base import Job, JobKind, JobPhase, JobSpec, JobStatus
@@ -49,14 +49,19 @@ def wanted_job(
 ) -> JobSpec:
     """The job that a component should be.
 
-    An unforced deployment keeps the job's last restart_id, so that it restarts nothing. A job that
-    is in trouble before this deployment touched it is restarted: its cause may be gone by now.
+    Its restart_id names the deployment that changed or restarted it last, so an unforced deployment
+    that changes nothing keeps it, and restarts nothing. A job that is in trouble since before this
+    deployment is restarted: the cause may be gone by now.
     """
-    kept = job.spec.restart_id if job is not None and job.spec is not None else ""
-    touched = name in deployment.status.runs and deployment.status.runs[name].applied_at is not None
-    in_trouble = job is not None and _is_in_trouble(job.status) and not touched
-    forced = deployment.spec.force_run or in_trouble
-    return JobSpec(name, image, component.run, deployment.name if forced else kept)
+    mine = JobSpec(name, image, component.run, restart_id=deployment.name)
+    if job is None or deployment.spec.force_run:
+        return mine
+    if job.spec is None:
+        touched = deployment.status.runs.get(name, RunRecord()).applied_at is not None
+        restart = _is_in_trouble(job.status) and not touched
+        return mine if restart else replace(mine, restart_id="")
+    kept = replace(mine, restart_id=job.spec.restart_id)
+    return mine if kept != job.spec or _is_in_trouble(job.status) else kept
 
 
 def _is_in_trouble(status: JobStatus) -> bool:

@@ -1,1 +1,1 @@
-"""What several tests share: second implementations, virtual time, servers with faults."""
+"""What tests stand on: second implementations of our Protocols, servers, and worlds."""

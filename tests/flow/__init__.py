@@ -1,0 +1,1 @@
+"""The whole loop of one tool in a world in memory and virtual time."""
