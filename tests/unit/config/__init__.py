@@ -1,0 +1,1 @@
+"""Reading configs: every mistake with its place and words."""

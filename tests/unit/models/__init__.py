@@ -1,0 +1,1 @@
+"""The models: values, names, and what is generated from them."""
