@@ -157,12 +157,15 @@ def _check_name(meta: Object, naming: Naming) -> list[FieldError]:
     found = []
     generate, name = meta.get("generateName") or "", meta.get("name") or ""
     if generate:
-        for text in naming(generate, True):
-            found.append(fielderrors.invalid("metadata.generateName", generate, text))
+        found += _invalid("metadata.generateName", generate, naming(generate, True))
     if not name:
         found.append(fielderrors.required("metadata.name", "name or generateName is required"))
         return found
-    return found + [fielderrors.invalid("metadata.name", name, t) for t in naming(name, False)]
+    return found + _invalid("metadata.name", name, naming(name, False))
+
+
+def _invalid(field: str, value: str, wrong: Iterable[str]) -> list[FieldError]:
+    return [fielderrors.invalid(field, value, text) for text in wrong]
 
 
 def _check_namespace(meta: Object, namespaced: bool) -> list[FieldError]:
@@ -173,23 +176,19 @@ def _check_namespace(meta: Object, namespaced: bool) -> list[FieldError]:
         return []
     if not namespace:
         return [fielderrors.required("metadata.namespace")]
-    wrong = dns_label(namespace)
-    return [fielderrors.invalid("metadata.namespace", namespace, text) for text in wrong]
+    return _invalid("metadata.namespace", namespace, dns_label(namespace))
 
 
 def _check_maps(meta: Object) -> list[FieldError]:
     found = []
     for key, value in sorted((meta.get("labels") or {}).items()):
-        for text in qualified_name(key):
-            found.append(fielderrors.invalid("metadata.labels", key, text))
-        for text in label_value(value):
-            found.append(fielderrors.invalid("metadata.labels", value, text))
+        found += _invalid("metadata.labels", key, qualified_name(key))
+        found += _invalid("metadata.labels", value, label_value(value))
     size = 0
     for key, value in sorted((meta.get("annotations") or {}).items()):
         size += len(key.encode()) + len(value.encode())
         # The name part of an annotation may have upper case letters in its prefix too.
-        for text in qualified_name(key.lower()):
-            found.append(fielderrors.invalid("metadata.annotations", key, text))
+        found += _invalid("metadata.annotations", key, qualified_name(key.lower()))
     if size > ANNOTATIONS_LIMIT:
         found.append(fielderrors.too_long("metadata.annotations", ANNOTATIONS_LIMIT))
     return found + _check_owners(meta.get("ownerReferences") or [])
@@ -203,9 +202,8 @@ def _check_owners(owners: Iterable[Object]) -> list[FieldError]:
         if not (rest or version):
             detail = "version must not be empty"
             found.append(fielderrors.invalid(f"{field}.apiVersion", "", detail))
-        for name in ("kind", "name", "uid"):
-            if not owner.get(name):
-                found.append(fielderrors.invalid(f"{field}.{name}", "", "must not be empty"))
+        missing = [name for name in ("kind", "name", "uid") if not owner.get(name)]
+        found += [fielderrors.invalid(f"{field}.{n}", "", "must not be empty") for n in missing]
         if owner.get("apiVersion") == "v1" and owner.get("kind") == "Event":
             detail = "/v1, Kind=Event is disallowed from being an owner"
             found.append(fielderrors.invalid(field, dict(owner), detail))
@@ -225,7 +223,7 @@ def _check_finalizers(meta: Object) -> list[FieldError]:
     finalizers = meta.get("finalizers") or []
     field, found = "metadata.finalizers", []
     for name in finalizers:
-        found += [fielderrors.invalid(field, name, text) for text in qualified_name(name)]
+        found += _invalid(field, name, qualified_name(name))
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
         detail = "finalizer orphan and foregroundDeletion cannot be both set"
         found.append(fielderrors.invalid(field, finalizers, detail))

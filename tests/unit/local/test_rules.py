@@ -1,0 +1,241 @@
+"""CEL rules: when they are evaluated, what they may say, and what a real kube-apiserver says."""
+
+import re
+import time
+from typing import Any
+
+import pytest
+
+from controller.local.structural import Structural, nodes, rules
+from tests.unit.local import golden
+
+
+def told(schema: dict[str, Any], value: Any, *old: Any) -> list[str]:
+    """The errors of an object whose ``spec`` is of that schema and value."""
+    before = {"spec": old[0]} if old else None
+    structural = Structural({"type": "object", "properties": {"spec": schema}})
+    return list(map(str, structural.validate({"spec": value}, before)))
+
+
+def holds(schema: dict[str, Any], rule: str, value: Any) -> bool:
+    return told({**schema, "x-kubernetes-validations": [{"rule": rule}]}, value) == []
+
+
+SPEC: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "size": {"type": "integer"},
+        "weight": {"type": "number"},
+        "list": {"type": "array", "items": {"type": "integer"}},
+        "words": {"type": "array", "items": {"type": "string"}},
+        "map": {"type": "object", "additionalProperties": {"type": "string"}},
+        "when": {"type": "string", "format": "date-time"},
+        "long": {"type": "string", "format": "duration"},
+        "data": {"type": "string", "format": "byte"},
+        "either": {"x-kubernetes-int-or-string": True},
+        "maybe": {"type": "string", "nullable": True},
+        "namespace": {"type": "string"},
+        "with-dash": {"type": "string"},
+    },
+}
+VALUE: dict[str, Any] = {
+    "name": "abc",
+    "size": 3,
+    "weight": 2,
+    "list": [1, 2, 3],
+    "words": ["a", "b"],
+    "map": {"a": "x"},
+    "when": "2026-01-01T00:00:00Z",
+    "long": "1h30m",
+    "data": "YWJj",
+    "either": "10%",
+    "maybe": None,
+    "namespace": "n",
+    "with-dash": "d",
+}
+TRUE_RULES = [
+    "self.size == 3 && self.name != 'x'",
+    "has(self.name) && !has(self.nothing)",
+    "self.name.startsWith('a') && self.name.endsWith('c') && self.name.contains('b')",
+    "self.name.matches('^[a-z]+$')",
+    "size(self.list) == 3 && self.list.size() == 3",
+    "self.list.all(x, x > 0) && self.list.exists(x, x == 2)",
+    "self.list.exists_one(x, x == 2)",
+    "self.list.filter(x, x > 1).map(x, x * 2) == [4, 6]",
+    "2 in self.list && 'a' in self.map",
+    "self.map.all(key, self.map[key] == 'x')",
+    "(self.size > 2 ? 'big' : 'small') == 'big'",
+    "self.weight + 0.5 == 2.5",
+    "self.when < timestamp('2026-01-02T00:00:00Z')",
+    "self.when.getFullYear() == 2026",
+    "self.long == duration('90m')",
+    "self.data == b'abc'",
+    "type(self.either) == string ? self.either == '10%' : self.either == 5",
+    "self.maybe == null",
+    "self.__namespace__ == 'n' && self.with__dash__dash == 'd'",
+    "self.?nothing.orValue('d') == 'd' && optional.of(1).hasValue()",
+    "self.name.lowerAscii() == 'abc' && self.name.split('b') == ['a', 'c']",
+    "self.list.isSorted() && self.list.sum() == 6",
+    "self.list.min() == 1 && self.list.max() == 3",
+    "self.list.indexOf(2) == 1 && [1, 2, 2].lastIndexOf(2) == 2 && self.list.indexOf(9) == -1",
+    "self.name.find('[bc]') == 'b' && self.name.findAll('[bc]') == ['b', 'c']",
+    "sets.contains(self.list, [1, 2]) && sets.intersects(self.list, [3, 9])",
+    "sets.equivalent(self.words, ['b', 'a', 'a'])",
+    "quantity('1Gi') == quantity('1024Mi') && isQuantity('1.5k') && !isQuantity('x')",
+    "quantity('500m').add(quantity('1')).isGreaterThan(quantity('1.4'))",
+    "quantity('1k').asInteger() == 1000 && quantity('50M').sub(1).isLessThan(quantity('50M'))",
+    "quantity('1').compareTo(quantity('2')) == -1 && quantity('-3').sign() == -1",
+    "isURL('https://a.example:8443/x?y=z') && !isURL('a b')",
+    "url('https://a.example:8443/x?y=z').getHostname() == 'a.example'",
+    "url('https://a.example:8443/x?y=z').getPort() == '8443'",
+    "url('https://a.example/x?y=z').getQuery() == {'y': ['z']}",
+    "isIP('::1') && ip('127.0.0.1').isLoopback() && ip('127.0.0.1').family() == 4",
+    "cidr('10.0.0.0/8').containsIP('10.1.2.3') && !isCIDR('10.0.0.1')",
+    "cidr('10.0.0.0/8').containsCIDR('10.1.0.0/16')",
+    "'%s has %d'.format([self.name, self.size]) == 'abc has 3'",
+    "math.greatest(self.list) == 3",
+    "dyn(self.size) == 3.0",
+]
+
+
+@pytest.mark.parametrize("rule", TRUE_RULES)
+def test_a_rule_holds(rule: str) -> None:
+    assert holds(SPEC, rule, VALUE)
+    assert not holds(SPEC, f"!({rule})", VALUE)
+
+
+RULE_ROWS: list[tuple[str, dict[str, Any], list[str]]] = [
+    ("without a message the rule is told", {"rule": " self.size > 3 "},
+     ["spec: Invalid value: failed rule: self.size > 3"]),
+    ("a message", {"rule": "self.size > 3", "message": " too small "},
+     ["spec: Invalid value: too small"]),
+    ("a message expression", {"rule": "false", "messageExpression": "'size ' + string(self.size)"},
+     ["spec: Invalid value: size 3"]),
+    ("a message expression that fails",
+     {"rule": "false", "message": "m", "messageExpression": "self.nothing"},
+     ["spec: Invalid value: m"]),
+    ("a field path", {"rule": "false", "message": "m", "fieldPath": ".name"},
+     ["spec.name: Invalid value: m"]),
+    ("a reason", {"rule": "false", "message": "m", "reason": "FieldValueForbidden"},
+     ["spec: Forbidden: m"]),
+    ("a missing field", {"rule": "self.nothing == 1"},
+     ["spec: Invalid value: no such key: nothing evaluating rule: "
+      "failed rule: self.nothing == 1"]),
+    ("an index too far", {"rule": "self.list[7] == 1"},
+     ["spec: Invalid value: index out of bounds: 7 evaluating rule: "
+      "failed rule: self.list[7] == 1"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rule", "errors"), [row[1:] for row in RULE_ROWS], ids=[row[0] for row in RULE_ROWS]
+)
+def test_a_rule_that_fails_says(rule: dict[str, Any], errors: list[str]) -> None:
+    assert told({**SPEC, "x-kubernetes-validations": [rule]}, VALUE) == errors
+
+
+def test_a_scalar_is_repeated_and_its_place_in_lists_and_maps_told() -> None:
+    word = {"type": "string", "x-kubernetes-validations": [{"rule": "self != 'bad'"}]}
+    schema = {
+        "type": "object",
+        "properties": {
+            "list": {"type": "array", "items": word},
+            "map": {"type": "object", "additionalProperties": word},
+        },
+    }
+    assert told(schema, {"list": ["ok", "bad"], "map": {"k": "bad"}}) == [
+        "spec.list[1]: Invalid value: \"bad\": failed rule: self != 'bad'",
+        "spec.map[k]: Invalid value: \"bad\": failed rule: self != 'bad'",
+    ]
+
+
+def transition(**rule: Any) -> dict[str, Any]:
+    return {**SPEC, "x-kubernetes-validations": [rule]}
+
+
+def test_a_transition_rule_is_for_updates_alone() -> None:
+    schema = transition(rule="self.size >= oldSelf.size", message="must not shrink")
+    assert told(schema, {"size": 1}) == []
+    assert told(schema, {"size": 1}, {"size": 2}) == ["spec: Invalid value: must not shrink"]
+    assert told(schema, {"size": 2}, {"size": 2}) == []
+
+
+def test_an_optional_old_self_is_evaluated_on_create_too() -> None:
+    rule = "oldSelf.hasValue() ? self.size >= oldSelf.value().size : self.size == 0"
+    schema = transition(rule=rule, optionalOldSelf=True, message="m")
+    assert told(schema, {"size": 1}) == ["spec: Invalid value: m"]
+    assert told(schema, {"size": 0}) == []
+    assert told(schema, {"size": 1}, {"size": 2}) == ["spec: Invalid value: m"]
+    assert told(schema, {"size": 3}, {"size": 2}) == []
+
+
+def test_old_self_in_a_string_makes_no_transition_rule() -> None:
+    schema = transition(rule="self.name != 'oldSelf'", message="m")
+    assert told(schema, {"name": "oldSelf"}) == ["spec: Invalid value: m"]
+
+
+def test_items_of_a_map_list_are_compared_by_their_key() -> None:
+    item = {
+        "type": "object",
+        "properties": {"k": {"type": "string"}, "v": {"type": "integer"}},
+        "x-kubernetes-validations": [{"rule": "self.v >= oldSelf.v", "message": "m"}],
+    }
+    schema = {
+        "type": "array",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["k"],
+        "items": item,
+    }
+    old = [{"k": "a", "v": 5}, {"k": "b", "v": 1}]
+    new = [{"k": "b", "v": 1}, {"k": "a", "v": 4}, {"k": "c", "v": 0}]
+    assert told(schema, new, old) == ["spec[1]: Invalid value: m"]
+
+
+def test_an_update_is_not_refused_for_an_unchanged_value_that_breaks_a_rule() -> None:
+    schema = {"type": "object", "properties": {"inner": transition(rule="false", message="m")}}
+    assert told(schema, {"inner": {"size": 1}}, {"inner": {"size": 1}, "x": 1}) == []
+    assert told(schema, {"inner": {"size": 2}}, {"inner": {"size": 1}}) == [
+        "spec.inner: Invalid value: m"
+    ]
+
+
+def test_the_rules_of_a_whole_object_see_its_name_only() -> None:
+    schema = {
+        "type": "object",
+        "x-kubernetes-validations": [
+            {"rule": "self.metadata.name == 'a' && !has(self.metadata.labels)", "message": "m"}
+        ],
+    }
+    obj = {"apiVersion": "v1", "kind": "X", "metadata": {"name": "a", "labels": {"x": "y"}}}
+    assert Structural(schema).validate(obj) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "part", "text"),
+    [
+        ({"rule": "self.size >"}, "rule", "Syntax error"),
+        ({"rule": "nope(self)"}, "rule", "undeclared reference to 'nope'"),
+        ({"rule": "self + 1"}, "rule", "found no matching overload for '_+_'"),
+        ({"rule": "1"}, "rule", "cel expression must evaluate to a bool"),
+        (
+            {"rule": "true", "messageExpression": "1"},
+            "messageExpression",
+            "messageExpression must evaluate to a string",
+        ),
+    ],
+)
+def test_a_rule_does_not_compile(rule: dict[str, Any], part: str, text: str) -> None:
+    with pytest.raises(rules.RuleError, match=re.escape(text)) as caught:
+        rules.compiled_rule(rule, nodes.compiled(SPEC))
+    assert caught.value.part == part
+
+
+def test_validating_a_recorded_object_takes_well_under_a_millisecond() -> None:
+    structural = Structural(golden.crd_version()["schema"]["openAPIV3Schema"])
+    obj = golden.answer(46)
+    structural.validate(obj)
+    began = time.perf_counter()
+    for _ in range(100):
+        structural.validate(obj, obj | {"spec": {}})
+    assert (time.perf_counter() - began) / 100 < 0.001
