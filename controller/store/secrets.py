@@ -1,0 +1,131 @@
+"""Secrets by name, and namespaces: deploy tokens, credentials, and where a tool lives.
+
+Used by the HTTP API (tokens), the config fetcher (credentials) and local mode (namespaces). Secrets
+are never listed: our account may only get them by name. What they hold is not shown by `repr`.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from controller.models.meta import namespace_of
+from controller.store import errors
+from controller.store.calls import JSON, Calls
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A Secret of a tool; `version` and `uid` are those that were read ("" for a new one)."""
+
+    name: str
+    data: Mapping[str, bytes] = field(repr=False)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    version: str = ""
+    uid: str = ""
+
+
+class Secrets:
+    """Secrets and namespaces of tools. Every call raises `store.errors` and nothing else."""
+
+    def __init__(self, calls: Calls) -> None:
+        # Imported here because the core API's models cost 24 MiB and 0.6 s.
+        from kubernetes.aio.client.api.core_v1_api import CoreV1Api  # noqa: PLC0415
+
+        self._calls = calls
+        self._core: CoreV1Api = CoreV1Api(calls.connection.calls)
+
+    async def get(self, tool: str, name: str) -> Secret:
+        """A Secret; NotFound if there is none."""
+        return _read(
+            await self._calls.ask(
+                "GET",
+                self._core.read_namespaced_secret_without_preload_content,
+                *(name, namespace_of(tool)),
+            )
+        )
+
+    async def create(self, tool: str, secret: Secret) -> Secret:
+        """Store a new Secret; AlreadyExists if the name is taken."""
+        return _read(
+            await self._calls.ask(
+                "POST",
+                self._core.create_namespaced_secret_without_preload_content,
+                *(namespace_of(tool), _body(tool, secret)),
+            )
+        )
+
+    async def replace(self, tool: str, secret: Secret) -> Secret:
+        """Store a Secret that was read and changed; Conflict if it is not as it was read."""
+        return _read(
+            await self._calls.ask(
+                "PUT",
+                self._core.replace_namespaced_secret_without_preload_content,
+                *(secret.name, namespace_of(tool), _body(tool, secret)),
+            )
+        )
+
+    async def delete(self, tool: str, name: str) -> None:
+        """Remove a Secret; NotFound if there is none."""
+        await self._calls.ask(
+            "DELETE",
+            self._core.delete_namespaced_secret_without_preload_content,
+            *(name, namespace_of(tool)),
+        )
+
+    async def ensure_namespace(self, tool: str) -> None:
+        """Have the tool's namespace exist."""
+        name = namespace_of(tool)
+        try:
+            await self._calls.ask("GET", self._core.read_namespace_without_preload_content, name)
+        except errors.NotFound:
+            await self._create_namespace(name)
+
+    async def _create_namespace(self, name: str) -> None:
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        try:
+            await self._calls.ask("POST", self._core.create_namespace_without_preload_content, body)
+        except errors.AlreadyExists:
+            return
+
+
+def _body(tool: str, secret: Secret) -> JSON:
+    metadata = {
+        "name": secret.name,
+        "namespace": namespace_of(tool),
+        "labels": dict(secret.labels),
+        "annotations": dict(secret.annotations),
+        "resourceVersion": secret.version or None,
+        "uid": secret.uid or None,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "Opaque",
+        "metadata": {name: value for name, value in metadata.items() if value},
+        "data": {name: base64.b64encode(value).decode() for name, value in secret.data.items()},
+    }
+
+
+def _read(stored: JSON) -> Secret:
+    metadata = stored["metadata"]
+    try:
+        data = {
+            name: base64.b64decode(value, validate=True)
+            for name, value in (stored.get("data") or {}).items()
+        }
+    except binascii.Error as error:
+        raise errors.Unreadable(f"Secret {metadata['name']}: a value is no base64") from error
+    return Secret(
+        name=metadata["name"],
+        data=data,
+        labels=metadata.get("labels") or {},
+        annotations=metadata.get("annotations") or {},
+        version=metadata["resourceVersion"],
+        uid=metadata["uid"],
+    )
