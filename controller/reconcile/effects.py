@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from time import perf_counter
+from typing import assert_never
 
 from controller.backends.base import Applied, Backend, Build
 from controller.errors import EdgeError, Transient
@@ -72,4 +73,6 @@ class Effects:
                 await self.backend.jobs.delete(tool, name)
             case actions.DeleteDeployment(name=name, uid=uid):
                 await self.writer.delete(tool, name, uid)
+            case _:
+                assert_never(action)
         return None

@@ -126,7 +126,7 @@ def _look(
     build = _recorded(observed, record, request) or _find(observed, deployment, request)
     if build is not None:
         return _seen(build, deployment, request, record, now - observed.policy.build_timeout)
-    if record.build_id != NO_BUILD_ID:
+    if record.build_id != NO_BUILD_ID and observed.build(record.build_id) is None:
         message = f"build {record.build_id} not found, maybe it was deleted?"
         return _failed(record, Reason.BUILD_LOST, message, name)
     return BuildView(record, actions.StartBuild(request))

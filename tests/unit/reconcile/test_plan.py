@@ -1,0 +1,324 @@
+"""The plan as a table: what is seen, and what follows. Extra actions fail the row."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from controller.backends.base import BuildOptions, BuildRequest, BuildState, JobPhase
+from controller.models.reasons import Reason
+from controller.models.toolconfig import ToolConfigSpec
+from controller.models.tooldeployment import State, ToolDeployment, Trigger
+from controller.reconcile import actions
+from controller.reconcile.observed import Finished, Observed
+from controller.reconcile.plan import make_plan
+from tests.builders import (
+    COMMIT,
+    NEWER,
+    NOW,
+    REPOSITORY,
+    ago,
+    build,
+    component,
+    config,
+    deployment,
+    job,
+    job_spec,
+    observed,
+    started,
+)
+
+PINNED = {"web": {"commit": COMMIT}}
+BUILT = {
+    "web": {
+        "commit": COMMIT,
+        "build_id": "build-web-d1",
+        "build_status": "successful",
+        "build_image": f"local/demo/web@sha256:{COMMIT}",
+    }
+}
+
+
+def request(commit: str = COMMIT, by: str = "d1") -> BuildRequest:
+    return BuildRequest("web", REPOSITORY, "main", commit, BuildOptions(), by)
+
+
+def with_builds(builds: dict[str, dict[str, str]], **more: object) -> ToolDeployment:
+    spec: dict[str, Any] = {
+        k: v for k, v in more.items() if k in ("force_build", "force_run", "cancel")
+    }
+    status: dict[str, Any] = {k: v for k, v in more.items() if k not in spec}
+    return deployment("d1", status=started(builds=builds, **status), **spec)
+
+
+@dataclass
+class Row:
+    """When the world is `seen`, the active deployment is in `phase` and `todo` is to be done."""
+
+    seen: Observed
+    phase: Reason
+    todo: tuple[actions.Action, ...] = ()
+    ends: State | None = None
+
+
+ROWS = {
+    "a new deployment first pins its refs": Row(
+        observed(deployment()),
+        Reason.RESOLVING,
+        (actions.ResolveRef("web", REPOSITORY, "main"),),
+    ),
+    "a commit that the trigger names is not resolved again": Row(
+        observed(deployment(trigger=Trigger.POLL, commits={"web": NEWER})),
+        Reason.BUILDING,
+        (actions.StartBuild(request(NEWER)),),
+    ),
+    "a pinned commit that nobody built is built": Row(
+        observed(with_builds(PINNED)), Reason.BUILDING, (actions.StartBuild(request()),)
+    ),
+    "a build that was started before a crash is found again": Row(
+        observed(with_builds(PINNED), builds=(build(state=BuildState.RUNNING, by="d1"),)),
+        Reason.BUILDING,
+    ),
+    "a build of a service that cannot tell who asked is known by its time": Row(
+        observed(with_builds(PINNED), builds=(build(state=BuildState.RUNNING, by=None),)),
+        Reason.BUILDING,
+    ),
+    "an identical build that is still going is joined": Row(
+        observed(with_builds(PINNED), builds=(build(state=BuildState.PENDING, by="d0"),)),
+        Reason.BUILDING,
+    ),
+    "a build of another commit is of no use": Row(
+        observed(with_builds(PINNED), builds=(build(commit=NEWER),)),
+        Reason.BUILDING,
+        (actions.StartBuild(request()),),
+    ),
+    "a build of another repository is of no use": Row(
+        observed(with_builds(PINNED), builds=(build(repository="https://else.example.org/x"),)),
+        Reason.BUILDING,
+        (actions.StartBuild(request()),),
+    ),
+    "an older failed build does not stand in the way": Row(
+        observed(
+            with_builds(PINNED),
+            builds=(build(state=BuildState.FAILED, by="d0", created=ago(9)),),
+        ),
+        Reason.BUILDING,
+        (actions.StartBuild(request()),),
+    ),
+    "force_build does not reuse": Row(
+        observed(with_builds(PINNED, force_build=True), builds=(build(),)),
+        Reason.BUILDING,
+        (actions.StartBuild(request()),),
+    ),
+    "a joined build that somebody stopped is started anew": Row(
+        observed(
+            with_builds({"web": {"commit": COMMIT, "build_id": "build-web-d0"}}),
+            builds=(build(state=BuildState.CANCELLED, by="d0", created=ago(9)),),
+        ),
+        Reason.BUILDING,
+        (actions.StartBuild(request()),),
+    ),
+    "a joined build that fails, fails the deployment": Row(
+        observed(
+            with_builds({"web": {"commit": COMMIT, "build_id": "build-web-d0"}}),
+            builds=(build(state=BuildState.FAILED, by="d0", created=ago(9)),),
+        ),
+        Reason.BUILD_FAILED,
+    ),
+    "a build that vanished fails the deployment": Row(
+        observed(with_builds({"web": {"commit": COMMIT, "build_id": "gone"}})),
+        Reason.BUILD_LOST,
+    ),
+    "a build that takes too long fails the deployment": Row(
+        observed(
+            with_builds(PINNED),
+            builds=(build(state=BuildState.RUNNING, by="d1", created=ago(1801)),),
+        ),
+        Reason.BUILD_TIMED_OUT,
+    ),
+    "a successful build of the same content is reused, and its job created": Row(
+        observed(with_builds(PINNED), builds=(build(),)),
+        Reason.STARTING,
+        (actions.ApplyJob(job_spec(restart_id="d1")),),
+    ),
+    "a job that is what it should be is left alone": Row(
+        observed(with_builds(BUILT), jobs=(job(spec=job_spec(restart_id="d0")),)),
+        Reason.DEPLOYED,
+        ends=State.SUCCESSFUL,
+    ),
+    "force_run restarts a job that is what it should be": Row(
+        observed(with_builds(BUILT, force_run=True), jobs=(job(spec=job_spec(restart_id="d0")),)),
+        Reason.STARTING,
+        (actions.ApplyJob(job_spec(restart_id="d1")),),
+    ),
+    "a job in trouble since before is restarted": Row(
+        observed(
+            with_builds(BUILT),
+            jobs=(job(spec=job_spec(restart_id="d0"), trouble=Reason.CRASH_LOOP),),
+        ),
+        Reason.STARTING,
+        (actions.ApplyJob(job_spec(restart_id="d1")),),
+    ),
+    "a job in trouble since this deployment fails it": Row(
+        observed(
+            with_builds(BUILT),
+            jobs=(job(spec=job_spec(restart_id="d1"), trouble=Reason.CRASH_LOOP),),
+        ),
+        Reason.CRASH_LOOP,
+    ),
+    "a job with other settings is updated": Row(
+        observed(with_builds(BUILT), jobs=(job(spec=job_spec(port=8000)),)),
+        Reason.STARTING,
+        (actions.ApplyJob(job_spec(restart_id="d1")),),
+    ),
+    "a job that is not up yet is waited for": Row(
+        observed(with_builds(BUILT), jobs=(job(phase=JobPhase.PENDING),)), Reason.VERIFYING
+    ),
+    "a job that is up for a moment only is waited for": Row(
+        observed(with_builds(BUILT), jobs=(job(since=ago(1)),)), Reason.VERIFYING
+    ),
+    "a job that is not healthy yet is waited for": Row(
+        observed(with_builds(BUILT), jobs=(job(healthy=False),)), Reason.VERIFYING
+    ),
+    "a left-over job of ours is removed": Row(
+        observed(with_builds(BUILT), jobs=(job(), job("old"))),
+        Reason.STARTING,
+        (actions.DeleteJob("old"),),
+    ),
+    "a left-over job of somebody else is not touched": Row(
+        observed(with_builds(BUILT), jobs=(job(), job("other", owned=False))),
+        Reason.DEPLOYED,
+        ends=State.SUCCESSFUL,
+    ),
+    "where ownership is not known, the history of deployments tells": Row(
+        observed(
+            with_builds(BUILT),
+            jobs=(job(), job("old", owned=None), job("other", owned=None)),
+            finished=(Finished("d0", "u", State.SUCCESSFUL, ago(60), frozenset({"old"})),),
+        ),
+        Reason.STARTING,
+        (actions.DeleteJob("old"),),
+    ),
+    "without a config it fails": Row(observed(deployment(), config=None), Reason.CONFIG_MISSING),
+    "with a config that has errors it fails": Row(
+        observed(deployment(), config=None, config_problems=("components: empty",)),
+        Reason.CONFIG_INVALID,
+    ),
+    "past the deadline it fails": Row(
+        observed(
+            deployment(status=started(ago(3601))),
+            builds=(build(state=BuildState.RUNNING, by="d1"),),
+        ),
+        Reason.DEADLINE_EXCEEDED,
+    ),
+    "cancelled while building, its builds are stopped first": Row(
+        observed(
+            with_builds(PINNED, cancel=True),
+            builds=(build(state=BuildState.RUNNING, by="d1", build_id="b1"),),
+        ),
+        Reason.CANCELLING,
+        (actions.CancelBuild("b1"),),
+    ),
+    "cancelled, a build that somebody else started goes on": Row(
+        observed(
+            with_builds(PINNED, cancel=True),
+            builds=(build(state=BuildState.RUNNING, by="d0", build_id="b1"),),
+        ),
+        Reason.CANCELLED,
+        ends=State.CANCELLED,
+    ),
+    "cancelled, a recorded build of an unknown starter is stopped": Row(
+        observed(
+            with_builds({"web": {"commit": COMMIT, "build_id": "b1"}}, cancel=True),
+            builds=(build(state=BuildState.RUNNING, by=None, build_id="b1"),),
+        ),
+        Reason.CANCELLING,
+        (actions.CancelBuild("b1"),),
+    ),
+    "cancelled and nothing left to stop, it ends": Row(
+        observed(with_builds(PINNED, cancel=True)), Reason.CANCELLED, ends=State.CANCELLED
+    ),
+    "a build service that is away cannot keep it from its end": Row(
+        observed(
+            with_builds(PINNED, cancel=True, ending_since=ago(31)),
+            builds=(build(state=BuildState.RUNNING, by="d1"),),
+        ),
+        Reason.CANCELLED,
+        ends=State.CANCELLED,
+    ),
+    "after a recorded failure the version that still serves is kept": Row(
+        observed(
+            with_builds(
+                BUILT,
+                runs={"web": {"run_status": "failed"}},
+                failure={"reason": "HealthCheckFailed", "owner": "user", "message": "no"},
+            ),
+            jobs=(job(spec=job_spec(commit=NEWER), serving=job_spec()),),
+        ),
+        Reason.HEALTH_CHECK_FAILED,
+        (actions.ApplyJob(job_spec()),),
+    ),
+    "after a recorded failure and its clean-up it ends": Row(
+        observed(
+            with_builds(BUILT, failure={"reason": "BuildFailed", "owner": "user", "message": "no"})
+        ),
+        Reason.BUILD_FAILED,
+        ends=State.FAILED,
+    ),
+    "a deadline ends as timed_out": Row(
+        observed(
+            with_builds(
+                BUILT, failure={"reason": "DeadlineExceeded", "owner": "platform", "message": "no"}
+            )
+        ),
+        Reason.DEADLINE_EXCEEDED,
+        ends=State.TIMED_OUT,
+    ),
+}
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
+def test_plan(row: Row) -> None:
+    plan = make_plan(row.seen, NOW)
+    (step,) = plan.steps
+    ends = step.ending.state if step.ending else None
+    assert (step.reason, plan.actions, ends) == (row.phase, row.todo, row.ends)
+
+
+def test_a_deployment_keeps_to_the_config_that_it_began_with() -> None:
+    begun = deployment(status=started(tool_config=config(web=component(ref="old"))))
+    plan = make_plan(observed(begun, config=config(web=component(ref="new"))), NOW)
+    assert plan.actions == (actions.ResolveRef("web", REPOSITORY, "old"),)
+
+
+def test_a_chain_of_reuse_ends_at_the_component_that_is_built() -> None:
+    chain = ToolConfigSpec.model_validate(
+        {
+            "components": {
+                "web": component().model_dump(exclude_unset=True),
+                "first": {"build": {"reuse_from": "web"}, "run": {"command": "a"}},
+                "second": {"build": {"reuse_from": "first"}, "run": {"command": "b"}},
+            }
+        }
+    )
+    begun = deployment(status=started(builds=BUILT, tool_config=chain))
+    plan = make_plan(observed(begun), NOW)
+    images = {a.spec.name: a.spec.image for a in plan.actions if isinstance(a, actions.ApplyJob)}
+    assert set(images) == {"web", "first", "second"}
+    assert set(images.values()) == {f"local/demo/web@sha256:{COMMIT}"}
+
+
+def test_nothing_unfinished_needs_nothing() -> None:
+    assert make_plan(observed(), NOW).actions == ()
+
+
+def test_finished_deployments_beyond_those_that_are_kept_are_forgotten_oldest_first() -> None:
+    finished = tuple(
+        Finished(f"d{n:02}", f"u{n}", State.FAILED, NOW + timedelta(seconds=n)) for n in range(27)
+    )
+    plan = make_plan(observed(finished=finished), NOW)
+    assert set(plan.actions) == {
+        actions.DeleteDeployment("d00", "u0"),
+        actions.DeleteDeployment("d01", "u1"),
+    }

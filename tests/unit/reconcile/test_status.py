@@ -1,0 +1,210 @@
+"""What the status becomes: errors of actions, texts of the public API, events."""
+
+from datetime import timedelta
+
+import pytest
+
+from controller.backends.base import Applied, BuildState
+from controller.errors import EdgeError, Terminal, Transient, Waiting
+from controller.models.reasons import Owner, Reason
+from controller.models.tooldeployment import (
+    BuildRecord,
+    BuildStatus,
+    Failure,
+    JobChange,
+    RunRecord,
+    RunStatus,
+    State,
+    ToolDeploymentStatus,
+)
+from controller.reconcile import actions, records
+from controller.reconcile.news import News, news_of
+from controller.reconcile.observed import Policy
+from controller.reconcile.plan import make_plan
+from controller.reconcile.status import status_of
+from tests.builders import COMMIT, NOW, ago, build, deployment, job_spec, observed, started
+
+POLICY = Policy()
+
+
+def after(
+    error: EdgeError | None = None, result: object = None, **fields: object
+) -> ToolDeploymentStatus:
+    """The status after the first action of a deployment's next step came to this."""
+    seen = observed(deployment(status=started(ago(60), **fields)), builds=fields.pop("seen", ()))
+    (step,) = make_plan(seen, NOW).steps
+    outcome = actions.Outcome(step.actions[0], result, error)  # type: ignore[arg-type]
+    return status_of(step, (outcome,), POLICY, NOW)
+
+
+PINNED = {"web": BuildRecord(commit=COMMIT)}
+BUILT = {"web": BuildRecord(commit=COMMIT, build_image="i", build_id="b")}
+
+
+def test_a_full_build_queue_is_shown_on_the_build_and_as_the_reason() -> None:
+    status = after(Waiting(Reason.BUILD_QUEUE_FULL, "4 of 4", timedelta(1)), builds=PINNED)
+    assert status.reason == Reason.BUILD_QUEUE_FULL
+    assert status.message == "4 of 4"
+    assert status.builds["web"].build_status == BuildStatus.PENDING
+    assert status.builds["web"].build_long_status == "4 of 4"
+
+
+def test_a_fault_that_may_pass_is_shown_and_nothing_ends() -> None:
+    status = after(Transient(Reason.REPOSITORY_UNREACHABLE, "no route"))
+    assert (status.status, status.reason) == (State.RUNNING, Reason.RETRYING)
+    assert status.message == "resolving the refs of web; trying again: no route"
+
+
+def test_a_refused_build_is_recorded_as_the_failure_with_its_words() -> None:
+    status = after(Terminal(Reason.BUILD_REFUSED, "no such repo", "check it"), builds=PINNED)
+    assert status.failure == Failure(
+        reason=Reason.BUILD_REFUSED,
+        owner=Owner.USER,
+        message="component web: no such repo",
+        hint="check it",
+        component="web",
+        commit=COMMIT,
+    )
+    assert status.builds["web"].build_status == BuildStatus.FAILED
+    assert status.ending_since == NOW
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (Terminal(Reason.JOB_REFUSED, "No such image"), RunStatus.FAILED),
+        (Transient(Reason.PLATFORM_UNAVAILABLE, "503"), RunStatus.PENDING),
+    ],
+    ids=["a job that is refused has failed", "a job that may be taken later is pending"],
+)
+def test_a_job_that_is_not_taken(error: EdgeError, expected: RunStatus) -> None:
+    status = after(error, builds=BUILT)
+    assert status.runs["web"] == RunRecord(run_status=expected, run_long_status=error.message)
+
+
+@pytest.mark.parametrize(
+    ("applied", "text"),
+    [
+        (Applied(JobChange.CREATED), "created or updated job web"),
+        (Applied(JobChange.UPDATED), "created or updated job web"),
+        (Applied(JobChange.RESTARTED), "restarted job web"),
+        (Applied(JobChange.UNCHANGED), "job web is already up to date"),
+        (Applied(JobChange.UPDATED, ("a", "b")), "created or updated job web, [info](a, b)"),
+    ],
+)
+def test_run_texts_are_those_of_the_public_api(applied: Applied, text: str) -> None:
+    assert after(result=applied, builds=BUILT).runs["web"].run_long_status == text
+
+
+def test_the_commit_column_shows_the_first_and_how_many_others() -> None:
+    both = {"web": BuildRecord(commit=COMMIT), "b": BuildRecord(commit="b" * 40)}
+    status = after(Transient(Reason.RETRYING, "x"), builds=both)
+    assert status.commit == "aaaaaaaaaa"  # only components of the config count
+    assert after(Transient(Reason.RETRYING, "x")).commit == ""
+
+
+def test_conditions_keep_their_transition_time_while_nothing_changes() -> None:
+    first = after(Transient(Reason.RETRYING, "x"), builds=PINNED)
+    later = after(
+        Transient(Reason.RETRYING, "y"),
+        builds=PINNED,
+        conditions=tuple(
+            c.model_copy(update={"last_transition_time": ago(99)}) for c in first.conditions
+        ),
+    )
+    assert {c.last_transition_time for c in later.conditions} == {ago(99)}
+
+
+def test_builds_that_did_not_finish_and_runs_that_did_not_start_are_closed_at_the_end() -> None:
+    begun = deployment(
+        cancel=True,
+        status=started(
+            builds={"web": BuildRecord(commit=COMMIT, build_status=BuildStatus.RUNNING)},
+            runs={"web": RunRecord()},
+        ),
+    )
+    (step,) = make_plan(observed(begun), NOW).steps
+    status = status_of(step, (), POLICY, NOW)
+    assert status.builds["web"].build_status == BuildStatus.CANCELLED
+    assert status.runs["web"] == RunRecord(
+        run_status=RunStatus.SKIPPED, run_long_status="The deployment was cancelled"
+    )
+    assert status.long_status == "Deployment was cancelled"
+    assert status.finished_at == NOW
+
+
+def test_what_is_undone_is_not_told_as_progress() -> None:
+    failure = Failure(reason=Reason.BUILD_FAILED, owner=Owner.USER, message="no")
+    begun = deployment(status=started(builds=PINNED, failure=failure))
+    seen = observed(begun, builds=(build(state=BuildState.RUNNING, by="d1"),))
+    (step,) = make_plan(seen, NOW).steps
+    status = status_of(step, (actions.Outcome(step.actions[0]),), POLICY, NOW)
+    assert (status.status, status.builds, status.failure) == (State.RUNNING, PINNED, failure)
+
+
+NEWS = {
+    "it waits": (
+        {},
+        {"queue_position": 1, "message": "waiting for d0"},
+        [News("Waiting", "waiting for d0")],
+    ),
+    "it starts": ({}, {"started_at": NOW}, [News("Started", "its turn has come")]),
+    "a build is started": (
+        {"builds": PINNED},
+        {"builds": {"web": BuildRecord(commit=COMMIT, build_id="b")}},
+        [News("BuildStarted", "web is built by b of aaaaaaaaaa")],
+    ),
+    "a build is reused": (
+        {"builds": PINNED},
+        {
+            "builds": {
+                "web": BuildRecord(commit=COMMIT, build_id="b", build_status=BuildStatus.SKIPPED)
+            }
+        },
+        [News("BuildReused", "web uses the existing build b of aaaaaaaaaa")],
+    ),
+    "a ref is ambiguous": (
+        {},
+        {"builds": {"web": BuildRecord(commit=COMMIT, ref_warning="both")}},
+        [News("RefAmbiguous", "web: both", warning=True)],
+    ),
+    "a job is left alone": (
+        {"runs": {"web": RunRecord()}},
+        {"runs": {"web": RunRecord(change=JobChange.UNCHANGED)}},
+        [News("JobLeftAlone", "job web is already up to date")],
+    ),
+    "a job is restarted": (
+        {},
+        {"runs": {"web": RunRecord(change=JobChange.RESTARTED, run_long_status="restarted")}},
+        [News("JobRestarted", "restarted")],
+    ),
+    "a job is removed": (
+        {},
+        {"removed_jobs": ("old",)},
+        [News("JobRemoved", "job old: its component left the config")],
+    ),
+    "it fails": (
+        {},
+        {"status": State.FAILED, "reason": Reason.CRASH_LOOP, "message": "boom"},
+        [News("CrashLoop", "boom", warning=True)],
+    ),
+    "it is cancelled": (
+        {},
+        {"status": State.CANCELLED, "reason": Reason.CANCELLED, "message": "cancelled"},
+        [News("Cancelled", "cancelled")],
+    ),
+    "nothing happened": ({}, {"message": "still at it"}, []),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "expected"), NEWS.values(), ids=NEWS.keys())
+def test_news(old: dict[str, object], new: dict[str, object], expected: list[News]) -> None:
+    before = ToolDeploymentStatus().model_copy(update=old)
+    assert list(news_of(before, before.model_copy(update=new))) == expected
+
+
+def test_every_action_names_its_subject() -> None:
+    assert records.subject(actions.DeleteJob("x")) == ("x", "")
+    assert records.subject(actions.ApplyJob(job_spec())) == ("web", "")
+    assert records.subject(actions.CancelBuild("b")) == ("", "")
+    assert records.subject(actions.ResolveRef("web", "r", "main")) == ("web", "")

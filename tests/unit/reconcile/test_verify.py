@@ -1,0 +1,153 @@
+"""The rule for "it truly runs", as a table of facts and verdicts."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from controller.backends.base import Job, JobKind, JobPhase, JobSpec
+from controller.models.reasons import Reason
+from controller.models.toolconfig import ScheduledRun
+from controller.models.tooldeployment import JobChange, RunRecord
+from controller.reconcile.observed import Policy
+from controller.reconcile.verify import (
+    Broken,
+    NotYet,
+    Up,
+    Verdict,
+    is_applied,
+    verdict_on,
+    wanted_job,
+)
+from tests.builders import NOW, ago, component, deployment, job, job_spec
+
+POLICY = Policy(start_timeout=timedelta(seconds=60), settle_time=timedelta(seconds=10))
+CRON = JobSpec("web", "image", ScheduledRun(command="x", schedule="@daily"))
+
+
+def applied(seconds: float, change: JobChange = JobChange.UPDATED) -> RunRecord:
+    return RunRecord(change=change, applied_at=ago(seconds))
+
+
+def patience(seconds: float, message: str) -> NotYet:
+    return NotYet(message, timedelta(seconds=seconds))
+
+
+ROWS: dict[str, tuple[Job | None, RunRecord, Verdict]] = {
+    "a job that is not shown yet": (
+        None,
+        applied(5),
+        patience(55, "the job is not there yet"),
+    ),
+    "a job that never shows": (
+        None,
+        applied(61),
+        Broken(Reason.NOT_STARTED, "the job is not there yet"),
+    ),
+    "up, and steady for the settle time": (job(since=ago(10)), applied(12), Up()),
+    "up, but only just": (
+        job(since=ago(4)),
+        applied(5),
+        patience(6, "it is up; it must stay up for a moment"),
+    ),
+    "up since before the change: that is the old one": (
+        job(since=ago(60)),
+        applied(5),
+        patience(55, "it is starting"),
+    ),
+    "up since before, and nothing was changed": (
+        job(since=ago(60)),
+        applied(5, JobChange.UNCHANGED),
+        Up(),
+    ),
+    "up, the service rounds to seconds": (job(since=ago(21)), applied(20), Up()),
+    "up, the service does not say since when": (
+        Job("web", job().kind, None, type(job().status)(JobPhase.UP)),
+        applied(20),
+        Up(),
+    ),
+    "starting, with the service's words": (
+        job(phase=JobPhase.PENDING, messages=("scheduling",)),
+        applied(20),
+        patience(40, "scheduling"),
+    ),
+    "starting for too long": (
+        job(phase=JobPhase.PENDING, log_tail=("x",)),
+        applied(60),
+        Broken(Reason.NOT_STARTED, "it is starting", ("x",)),
+    ),
+    "the health check has not passed yet": (
+        job(healthy=False, since=ago(5)),
+        applied(5),
+        patience(55, "its health check has not passed yet"),
+    ),
+    "the health check does not pass": (
+        job(healthy=False, since=ago(60), messages=("GET / answered 500",)),
+        applied(61),
+        Broken(Reason.HEALTH_CHECK_FAILED, "GET / answered 500"),
+    ),
+    "healthy": (job(healthy=True, since=ago(30)), applied(31), Up()),
+    "stopped, and in its backoff": (
+        job(phase=JobPhase.DOWN, messages=("exit 1",)),
+        applied(5),
+        patience(55, "exit 1"),
+    ),
+    "stopped for good": (
+        job(phase=JobPhase.DOWN, log_tail=("boom",)),
+        applied(60),
+        Broken(Reason.CRASH_LOOP, "it stopped", ("boom",)),
+    ),
+    "in trouble: said at once": (
+        job(trouble=Reason.QUOTA_EXCEEDED, messages=("out of quota",)),
+        applied(0),
+        Broken(Reason.QUOTA_EXCEEDED, "out of quota"),
+    ),
+    "scheduled and installed": (job(phase=JobPhase.INSTALLED, spec=CRON), applied(0), Up()),
+    "scheduled and not installed yet": (
+        job(phase=JobPhase.PENDING, spec=CRON),
+        applied(1),
+        patience(59, "it is not installed yet"),
+    ),
+    "a job that was never applied by this deployment has all its patience": (
+        None,
+        RunRecord(),
+        patience(60, "the job is not there yet"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("seen", "record", "verdict"), ROWS.values(), ids=ROWS.keys())
+def test_verdict(seen: Job | None, record: RunRecord, verdict: Verdict) -> None:
+    assert verdict_on(seen, record, POLICY, NOW) == verdict
+
+
+def opaque(**status: object) -> Job:
+    """A job of a service whose definitions cannot be compared."""
+    return replace(job(**status), spec=None)  # type: ignore[arg-type]
+
+
+RESTARTS = {
+    "a job that is not there is this deployment's": (None, {}, "d1"),
+    "where nothing can be compared, nothing is restarted": (opaque(), {}, ""),
+    "unless it is forced": (opaque(), {"force_run": True}, "d1"),
+    "or in trouble since before": (opaque(trouble=Reason.CRASH_LOOP), {}, "d1"),
+    "but not for trouble that this deployment caused": (
+        opaque(trouble=Reason.CRASH_LOOP),
+        {"status": {"runs": {"web": applied(5)}}},
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize(("seen", "asked", "expected"), RESTARTS.values(), ids=RESTARTS.keys())
+def test_who_restarted_a_job_last(seen: Job | None, asked: dict[str, Any], expected: str) -> None:
+    wanted = wanted_job("web", component(), "image", seen, deployment("d1", **asked))
+    assert wanted == JobSpec("web", "image", component().run, expected)
+
+
+def test_a_job_whose_definition_cannot_be_compared_is_applied_once() -> None:
+    wanted = job_spec()
+    assert not is_applied(opaque(), wanted, RunRecord())
+    assert is_applied(opaque(), wanted, applied(5))
+    assert not is_applied(replace(opaque(), kind=JobKind.SCHEDULED), wanted, applied(5))
