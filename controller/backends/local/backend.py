@@ -1,0 +1,94 @@
+"""The local backend: builds and runs on this machine, below one directory.
+
+Made by the composition root of `ptd local`. Owns the root's lock (one ptd at a time), the order of
+start and shutdown, and the removal of images that nobody needs. Decides nothing else.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from datetime import UTC
+from pathlib import Path
+from types import TracebackType
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from controller import errors
+from controller.backends.local import files
+from controller.backends.local.jobs import LocalJobs
+from controller.backends.local.layout import Layout
+from controller.backends.local.machine import Clock, Machine, OnChange
+from controller.backends.local.settings import LocalSettings
+from controller.models.reasons import Reason
+
+_LOCK_TRIES = 50  # shims look at the lock for moments
+
+
+class LocalBackend:
+    """Builds and jobs below `root`, while the context lasts.
+
+    `on_change` is called in the event loop, with the tool's name, when one of its builds ends or
+    one of its jobs changes its phase. Entering raises Terminal when another ptd works on `root`.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        settings: LocalSettings,
+        clock: Clock,
+        on_change: OnChange = lambda _: None,
+    ) -> None:
+        layout = Layout(root.absolute())
+        self._machine = Machine(layout, settings, clock, on_change)
+        self._scheduler = AsyncIOScheduler(timezone=UTC)
+        self._lock: int | None = None
+        self.jobs = LocalJobs(self._machine, self._scheduler)
+
+    async def __aenter__(self) -> "LocalBackend":
+        layout = self._machine.layout
+        for directory in (layout.root, layout.images, layout.trees, layout.cache, layout.tools):
+            files.make_directory(directory)
+        self._lock = await _take_lock(layout.lock)
+        self._scheduler.start()
+        await self.jobs.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self, *, stop_jobs: bool = True) -> None:
+        """End the work in order; with `stop_jobs` also every process (SIGTERM, grace, SIGKILL).
+
+        Without it, processes go on for the linger time, in which the next ptd finds them again.
+        Closing twice is no error.
+        """
+        if self._lock is None:
+            return
+        self._scheduler.shutdown(wait=False)
+        await self.jobs.close(stop_jobs=stop_jobs)
+        os.close(self._lock)
+        self._lock = None
+
+
+async def _take_lock(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    for _ in range(_LOCK_TRIES):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            return descriptor
+        await asyncio.sleep(0.02)
+    holder = os.pread(descriptor, 32, 0).decode() or "unknown"
+    os.close(descriptor)
+    raise errors.Terminal(
+        Reason.PLATFORM_UNAVAILABLE,
+        f"another ptd (process {holder}) works on {path.parent}",
+        "Stop it first, or give this one another directory.",
+    )

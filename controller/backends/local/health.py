@@ -1,0 +1,87 @@
+"""Health checks of one instance: http, script, or that its port answers.
+
+Made by `instance` for each start. A check answers "" when it passes, else why it does not; it never
+raises and always ends within the timeout.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import aiohttp
+
+from controller.backends.local.launch import Launch, split
+from controller.models.toolconfig import ContinuousRun
+
+Check = Callable[[], Awaitable[str]]
+
+
+def check_for(
+    run: ContinuousRun, port: int | None, launch: Launch, host: str, timeout: timedelta
+) -> Check | None:
+    """The check that `run` asks for; without one, a tcp port must answer; else there is none."""
+    seconds = timeout.total_seconds()
+    if run.health_check_script is not None:
+        script = run.health_check_script
+        return lambda: _script(script, launch, seconds)
+    if port is None or run.port_protocol == "udp":
+        return None
+    if run.health_check_http is not None:
+        path = "/" + run.health_check_http.lstrip("/")  # it may never name another host
+        return lambda: _http(f"http://{host}:{port}{path}", path, seconds)
+    return lambda: _connect(host, port, seconds)
+
+
+async def _http(url: str, path: str, seconds: float) -> str:
+    timeout = aiohttp.ClientTimeout(total=seconds)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(url, allow_redirects=False) as response,
+        ):
+            passed = 200 <= response.status < 400
+            return "" if passed else f"GET {path} answered {response.status}"
+    except TimeoutError:
+        return f"GET {path} did not answer within {seconds:g} s"
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        return f"GET {path} failed: {str(error) or type(error).__name__}"
+
+
+async def _connect(host: str, port: int, seconds: float) -> str:
+    try:
+        async with asyncio.timeout(seconds):
+            _, writer = await asyncio.open_connection(host, port)
+    except (OSError, TimeoutError):
+        return "nothing listens on the port that PORT names"
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return ""
+
+
+async def _script(script: str, launch: Launch, seconds: float) -> str:
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *split(script),
+            cwd=launch.cwd,
+            env=dict(launch.env),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        return f"the health check script could not be started: {error.strerror}"
+    try:
+        async with asyncio.timeout(seconds):
+            code = await process.wait()
+    except TimeoutError:
+        return f"the health check script did not end within {seconds:g} s"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+    return "" if code == 0 else f"the health check script exited with code {code}"

@@ -1,0 +1,163 @@
+"""Read what shims wrote: the last lines, and what follows, across rotation and several files.
+
+Used for builds and for jobs. Lines begin with a UTC time stamp, which is what puts the lines of
+several files in order.
+"""
+
+import asyncio
+import heapq
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+POLL = timedelta(seconds=0.25)
+_BLOCK = 64 * 1024
+_STAMP = len("2026-11-21T23:01:49.059Z ")
+
+
+def tail(path: Path, lines: int) -> list[str]:
+    """The last lines of a log file and of its rotated predecessors, oldest first."""
+    found: list[str] = []
+    for part in _parts(path):
+        if len(found) >= lines:
+            break
+        try:
+            with part.open("rb") as file:
+                found = _last_lines(file, lines - len(found)) + found
+        except FileNotFoundError:
+            break
+    return found
+
+
+def without_stamps(lines: list[str]) -> tuple[str, ...]:
+    """The lines as the command wrote them."""
+    return tuple(line[_STAMP:] for line in lines)
+
+
+def files_in(directory: Path) -> list[Path]:
+    """The log files of a directory, oldest generation first; rotated ones are left out."""
+    return sorted(directory.glob("*.log"), key=lambda path: (generation_of(path), path.name))
+
+
+def forget(directory: Path, keep: int = 3) -> None:
+    """Delete the logs of all but the newest generations (`<generation>-<replica>.log`)."""
+    generations = sorted({generation_of(path) for path in files_in(directory)})
+    for generation in generations[:-keep]:
+        for path in directory.glob(f"{generation}-*"):
+            path.unlink(missing_ok=True)
+
+
+def generation_of(path: Path) -> int:
+    """The generation of a job's log file or instance directory."""
+    return int(path.name.partition("-")[0])
+
+
+def merged_tail(paths: list[Path], lines: int, label: Callable[[Path], str]) -> list[str]:
+    """The last lines of several files together, in the order of time."""
+    sources = [[label(path) + line for line in tail(path, lines)] for path in paths]
+    widths = {path: len(label(path)) for path in paths}
+    keyed = (
+        [(line[widths[path] : widths[path] + _STAMP], line) for line in source]
+        for path, source in zip(paths, sources, strict=True)
+    )
+    merged = [line for _, line in heapq.merge(*keyed, key=lambda pair: pair[0])]
+    return merged[-lines:] if lines else []
+
+
+async def follow(
+    sources: Callable[[], list[Path]],
+    lines: int,
+    label: Callable[[Path], str],
+    alive: Callable[[], bool],
+) -> AsyncIterator[str]:
+    """The last `lines` lines, then what is added to any source, until `alive` says no.
+
+    `sources` is asked again and again, so that files of a newer version join in.
+    """
+    with ExitStack() as stack:
+        readers = {path: stack.enter_context(_Follower(path)) for path in sources()}
+        for line in merged_tail(list(readers), lines, label):
+            yield line
+        while True:
+            ending = not alive()  # asked before the last reading, so that nothing is missed
+            for path in sources():
+                if path not in readers:
+                    readers[path] = stack.enter_context(_Follower(path, from_start=True))
+            for path, reader in readers.items():
+                for line in reader.added():
+                    yield label(path) + line
+            if ending:
+                return
+            await asyncio.sleep(POLL.total_seconds())
+
+
+class _Follower:
+    """Reads what is added to one file; goes on in the next one when it is rotated."""
+
+    def __init__(self, path: Path, *, from_start: bool = False) -> None:
+        self._path = path
+        self._rest = b""
+        self._file = self._open()
+        if self._file and not from_start:
+            self._file.seek(0, os.SEEK_END)
+
+    def __enter__(self) -> "_Follower":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file:
+            self._file.close()
+
+    def added(self) -> Iterator[str]:
+        """The whole lines since the last call."""
+        while True:
+            yield from self._read()
+            if not self._rotated():
+                return
+            yield from self._read()  # what came between the reading and the rotation
+            if self._file:
+                self._file.close()
+            self._file = self._open()
+
+    def _read(self) -> Iterator[str]:
+        while self._file and (data := self._file.read(_BLOCK)):
+            *lines, self._rest = (self._rest + data).split(b"\n")
+            for line in lines:
+                yield line.decode("utf-8", "replace")
+
+    def _rotated(self) -> bool:
+        try:
+            now = self._path.stat()
+        except FileNotFoundError:
+            return False
+        return self._file is None or now.st_ino != os.fstat(self._file.fileno()).st_ino
+
+    def _open(self) -> BinaryIO | None:
+        try:
+            return self._path.open("rb")
+        except FileNotFoundError:
+            return None
+
+
+def _parts(path: Path) -> Iterator[Path]:
+    yield path
+    number = 1
+    while True:
+        yield path.with_name(f"{path.name}.{number}")
+        number += 1
+
+
+def _last_lines(file: BinaryIO, lines: int) -> list[str]:
+    position = file.seek(0, os.SEEK_END)
+    data = b""
+    while position > 0 and data.count(b"\n") <= lines:
+        step = min(_BLOCK, position)
+        position -= step
+        file.seek(position)
+        data = file.read(step) + data
+    text = data.decode("utf-8", "replace").split("\n")
+    whole = text[:-1]  # behind the last newline there is nothing yet
+    return whole[-lines:] if lines > 0 else []

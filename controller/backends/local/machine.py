@@ -1,0 +1,55 @@
+"""What every part of the backend needs of the machine that it works on.
+
+Made once by `backend.LocalBackend`, handed down. Only data and the smallest of functions.
+"""
+
+import socket
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from controller.backends.local import shims
+from controller.backends.local.launch import Launch
+from controller.backends.local.layout import Layout
+from controller.backends.local.settings import LocalSettings
+
+Clock = Callable[[], datetime]
+OnChange = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One root on this machine. `ports`: declared port → the `tool/job` that listens there."""
+
+    layout: Layout
+    settings: LocalSettings
+    clock: Clock
+    on_change: OnChange
+    ports: dict[int, str] = field(default_factory=dict)
+
+    def command(self, launch: Launch, log: Path) -> shims.Command:
+        """A launch under this root's rules; `log` is relative to the shim's directory."""
+        settings = self.settings
+        return shims.Command(
+            argv=launch.argv,
+            cwd=str(launch.cwd),
+            env=launch.env,
+            log=shims.LogFile(str(log), settings.log_bytes, settings.log_files),
+            keeper=str(self.layout.lock),
+            linger=settings.linger,
+            grace=settings.grace,
+            limits=launch.limits,
+        )
+
+    def free_port(self) -> int:
+        """A port that nobody listens on at the moment.
+
+        Another program may take it before the instance does: then that start fails, and the
+        restart gets another port.
+        """
+        with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
+            probe.bind((self.settings.host, 0))
+            port: int = probe.getsockname()[1]
+            return port
