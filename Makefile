@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run run test unit fmt lint types imports generate verify lock clean
+.PHONY: help setup setup-run run test unit fmt lint types imports crds generate verify lock clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +36,9 @@ types: setup ## Types
 
 imports: setup ## The architecture's import contracts
 	@$(VENV) -m tests.gate.checks imports
+
+crds: setup ## Write the custom resource definitions to manifests/crds
+	@$(VENV) -m tests.gate.generated crds
 
 generate: setup ## Write every generated file
 	@$(VENV) -m tests.gate.generated

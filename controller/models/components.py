@@ -15,12 +15,15 @@ from controller.models.fields import (
     ComponentName,
     Cpu,
     HealthPath,
-    Integer,
     LogPath,
     Memory,
+    Port,
     Ref,
+    Replicas,
     Repository,
+    Retry,
     Schedule,
+    Seconds,
     Words,
 )
 from controller.models.findings import Checked, Finding
@@ -166,7 +169,7 @@ class RunSettings(Checked):
 class ContinuousRun(RunSettings):
     """Always up."""
 
-    port: Annotated[Integer, Field(ge=1, le=65535)] | None = Field(
+    port: Port | None = Field(
         default=None,
         description="Port that the component listens on; it gets it in $PORT. Other components "
         "reach it at http://<component>:<port>.",
@@ -181,7 +184,7 @@ class ContinuousRun(RunSettings):
         "`/` is possible; needs a tcp port; one component of a tool.",
         examples=["/"],
     )
-    replicas: Annotated[Integer, Field(ge=1, le=1000)] = Field(
+    replicas: Replicas = Field(
         default=1, description="How many instances run side by side.", examples=[2]
     )
     health_check_script: Words | None = Field(
@@ -234,10 +237,10 @@ class ScheduledRun(RunSettings):
         "@monthly, @yearly.",
         examples=["*/15 * * * *", "@daily"],
     )
-    retry: Annotated[Integer, Field(ge=0, le=5)] = Field(
+    retry: Retry = Field(
         default=0, description="How often a failed run is tried again.", examples=[2]
     )
-    timeout: Annotated[Integer, Field(ge=0, le=2**31 - 1)] = Field(
+    timeout: Seconds = Field(
         default=0,
         description="Seconds after which a run is stopped and counts as failed; 0: never.",
         examples=[3600],

@@ -139,7 +139,10 @@ def _not_bool(value: object) -> object:
     return value
 
 
-Integer = Annotated[int, BeforeValidator(_not_bool)]
+Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_not_bool)]
+Replicas = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_not_bool)]
+Retry = Annotated[int, Field(ge=0, le=5), BeforeValidator(_not_bool)]
+Seconds = Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(_not_bool)]
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT), AfterValidator(_check_no_nul)]
 ComponentName = Annotated[
     str,
@@ -183,7 +186,9 @@ Schedule = Annotated[
     str,
     StringConstraints(max_length=256),
     AfterValidator(check_schedule),
-    Field(json_schema_extra={"minLength": 1}),
+    Field(
+        json_schema_extra={"pattern": "^ *(@[A-Za-z]+|[0-9A-Za-z*/,-]+( +[0-9A-Za-z*/,-]+){4}) *$"}
+    ),
 ]
 Repository = Annotated[
     str,
@@ -196,7 +201,7 @@ Ref = Annotated[
     StringConstraints(max_length=MAX_REF),
     AfterValidator(check_ref),
     Field(
-        json_schema_extra={"pattern": r"^([^-~^:?*\[\\\x00-\x20\x7f][^~^:?*\[\\\x00-\x20\x7f]*)?$"}
+        json_schema_extra={"pattern": r"^([^\-~^:?*\[\\\x00-\x20\x7f][^~^:?*\[\\\x00-\x20\x7f]*)?$"}
     ),
 ]
 SourceUrl = Annotated[

@@ -7,9 +7,12 @@ clients ignore. Only the reconcile loop writes status. No behaviour beyond small
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic.fields import FieldInfo
 
+from controller.models.fields import MAX_COMPONENTS, MAX_TEXT
 from controller.models.meta import Condition, Frozen, ObjectMeta
 from controller.models.reasons import Owner, Reason
 from controller.models.toolconfig import ToolConfigSpec
@@ -81,23 +84,63 @@ NO_BUILD_NEEDED = "no-build-needed"
 NO_IMAGE = "no-image-yet"
 
 
-class TriggerSpec(Frozen):
-    """Who asked, and for which commits where that is known (component → full SHA)."""
+def _limit(characters: int) -> FieldInfo:
+    """A limit for what is written; what is read back is taken as it is."""
+    return Field(json_schema_extra={"maxLength": characters})  # type: ignore[no-any-return]
 
-    kind: Trigger = Trigger.MANUAL
-    commits: dict[str, str] = Field(default_factory=dict)
+
+class TriggerSpec(Frozen):
+    """Who asked, and for which commits where that is known."""
+
+    kind: Trigger = Field(default=Trigger.MANUAL, description="What made the deployment.")
+    commits: dict[str, Annotated[str, _limit(64)]] = Field(
+        default_factory=dict,
+        json_schema_extra={"maxProperties": MAX_COMPONENTS},
+        description="Component → full SHA, where it is known what to deploy.",
+    )
+
+
+_HISTORY = "Of an object that the older components-api wrote: it is shown and never deployed again."
 
 
 class ToolDeploymentSpec(Frozen):
     """What was asked. Everything is optional: `spec: {}` deploys the current config."""
 
-    description: str = ""
-    force_build: bool = False
-    force_run: bool = False
-    cancel: bool = False
+    description: str = Field(
+        default="",
+        description="What it is for, in your own words.",
+        json_schema_extra={"maxLength": MAX_TEXT},
+    )
+    force_build: bool = Field(default=False, description="Build also what is built already.")
+    force_run: bool = Field(default=False, description="Restart also what has not changed.")
+    cancel: bool = Field(
+        default=False, description="Stop it. Can be set while it is not finished, and not unset."
+    )
     trigger: TriggerSpec = TriggerSpec()
-    # What the older components-api kept under spec; its presence marks history.
-    legacy_status: str | None = Field(default=None, alias="status")
+    # What the older components-api kept under spec; the presence of status marks history.
+    legacy_status: Annotated[str, _limit(64)] | None = Field(
+        default=None, alias="status", description=_HISTORY
+    )
+    legacy_long_status: str | None = Field(default=None, alias="long_status", description=_HISTORY)
+    legacy_deploy_id: Annotated[str, _limit(253)] | None = Field(
+        default=None, alias="deploy_id", description=_HISTORY
+    )
+    legacy_creation_time: Annotated[str, _limit(64)] | None = Field(
+        default=None, alias="creation_time", description=_HISTORY
+    )
+    legacy_builds: dict[str, Any] | None = Field(default=None, alias="builds", description=_HISTORY)
+    legacy_runs: dict[str, Any] | None = Field(default=None, alias="runs", description=_HISTORY)
+    legacy_tool_config: dict[str, Any] | None = Field(
+        default=None, alias="tool_config", description=_HISTORY
+    )
+
+
+def _readable(value: object, handler: ValidatorFunctionWrapHandler) -> object:
+    """A snapshot that this version cannot read is none: it must not hide the whole object."""
+    try:
+        return handler(value)
+    except ValidationError:
+        return None
 
 
 class BuildRecord(Frozen):
@@ -142,7 +185,7 @@ class ToolDeploymentStatus(Frozen):
     queue_position: int = 0
     builds: dict[str, BuildRecord] = Field(default_factory=dict)
     runs: dict[str, RunRecord] = Field(default_factory=dict)
-    tool_config: ToolConfigSpec | None = None
+    tool_config: Annotated[ToolConfigSpec | None, WrapValidator(_readable)] = None
     started_at: datetime | None = None
     built_at: datetime | None = None
     ending_since: datetime | None = None

@@ -10,9 +10,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from controller.models import crds
 from tests.gate import environment, pages
 
 GENERATORS: dict[str, Callable[[], Mapping[str, str]]] = {
+    "crds": crds.manifests,
     "reasons": pages.reasons,
 }
 
