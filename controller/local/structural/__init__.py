@@ -8,7 +8,7 @@ invariants (lists, embedded resources), rules (CEL). Knowledge of single kinds m
 
 import copy
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from controller.local import fielderrors
@@ -25,16 +25,29 @@ class Structural:
 
     ``zero`` is what an object of this kind is before anybody wrote a field: the fields that the
     server always writes out, as for built-in kinds, which no manager owns until they are set.
+    ``resets`` are the fields that a write of the object itself leaves alone: ``status``, where it
+    is a subresource.
     """
 
-    def __init__(self, schema: Mapping[str, Any], zero: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        schema: Mapping[str, Any],
+        zero: Mapping[str, Any] | None = None,
+        resets: Collection[str] = (),
+    ) -> None:
         self.schema = schema
         self.root = nodes.compiled_root(schema)
+        self.resets = frozenset(resets)
         self._zero = zero or {}
 
     @property
     def zero(self) -> Object:
         return copy.deepcopy(dict(self._zero))
+
+    @functools.cached_property
+    def fields(self) -> nodes.Node:
+        """What managed fields go by: which lists and maps are granular, which names are known."""
+        return nodes.with_metadata(self.root)
 
     @functools.cached_property
     def _rules(self) -> "Any":

@@ -4,6 +4,7 @@ Built by Structural once per schema. A node only holds what its schema says, in 
 passes read fastest; what is done with it belongs to the pass.
 """
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -97,6 +98,32 @@ def compiled_root(schema: Schema) -> Node:
     return root
 
 
+_METADATA: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        **{name: {} for name in METADATA_FIELDS},
+        "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+        "annotations": {"type": "object", "additionalProperties": {"type": "string"}},
+        "finalizers": {
+            "type": "array",
+            "x-kubernetes-list-type": "set",
+            "items": {"type": "string"},
+        },
+        "ownerReferences": {
+            "type": "array",
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["uid"],
+            "items": {"type": "object", "x-kubernetes-map-type": "atomic"},
+        },
+    },
+}
+
+
+def with_metadata(root: Node) -> Node:
+    """The root with ObjectMeta's own types in the place of what the schema says of metadata."""
+    return dataclasses.replace(root, properties={**root.properties, "metadata": _METADATA_NODE})
+
+
 def compiled(schema: Schema) -> Node:
     """The node of a schema and of all below it."""
     additional = schema.get("additionalProperties")
@@ -157,3 +184,6 @@ def _note_what_is_below(node: Node) -> None:
     unique = node.list_type in ("set", "map")
     embedded = bool(node.schema.get("x-kubernetes-embedded-resource"))
     node.has_invariants = unique or embedded or any(child.has_invariants for child in below)
+
+
+_METADATA_NODE: Final = compiled(_METADATA)

@@ -1,0 +1,297 @@
+"""Who owns which field: metadata.managedFields, and server-side apply that goes by it.
+
+``updated`` is called on every write that is not an apply, ``apply`` on every apply; both return
+the new object with its managedFields, and change nothing that was given. Semantics, order and
+texts as in k8s.io/apimachinery/pkg/util/managedfields.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple
+
+from controller.local import fieldsets, fieldwalks
+from controller.local.fieldsets import Fields
+from controller.local.structural import Structural, nodes
+
+Object = dict[str, Any]
+
+# More managers than this that only update are merged into one entry, oldest first.
+MOST_UPDATERS: Final = 10
+LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+_MERGED: Final = "ancient-changes"
+_BEFORE: Final = "before-first-apply"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A write request: who writes what, when (``now`` as it stands in an object)."""
+
+    manager: str
+    api_version: str
+    now: str
+    subresource: str = ""
+    force: bool = False
+
+
+class Conflict(NamedTuple):
+    """A field that another manager owns; ``version`` is its API version if it does not apply."""
+
+    manager: str
+    version: str
+    path: str
+
+
+class ApplyConflict(Exception):
+    """Others own fields that an apply would change; ``conflicts`` has one entry per field."""
+
+    def __init__(self, conflicts: Iterable[Conflict]) -> None:
+        self.conflicts = list(conflicts)
+        super().__init__(", ".join(f"{c.manager}: {c.path}" for c in self.conflicts))
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    manager: str
+    operation: str
+    api_version: str
+    subresource: str
+    time: str
+    fields: Fields
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        # An applier is the same whatever version of the API it uses; an updater is not.
+        version = "" if self.operation == "Apply" else self.api_version
+        return (self.manager, self.operation, version, self.subresource)
+
+
+_Entries = dict[tuple[str, str, str, str], _Entry]
+
+_METADATA_ITSELF: Final[Fields] = {"f:metadata": {fieldsets.MEMBER: {}}}
+# Nobody owns what identifies an object, nor what the server alone sets.
+_NOT_OWNED = frozenset(
+    {
+        "name",
+        "namespace",
+        "creationTimestamp",
+        "selfLink",
+        "uid",
+        "clusterName",
+        "generation",
+        "managedFields",
+        "resourceVersion",
+    }
+)
+
+
+def updated(old: Object | None, new: Object, write: Write, schema: Structural) -> Object:
+    """``new`` with managedFields that give the writer what it changed, and take that from others.
+
+    ``old`` is None for a create. ManagedFields in ``new`` count (kubectl migrates so from
+    client-side apply), unless they are empty: clients that do not know the field leave it out.
+    """
+    before = schema.zero if old is None else old
+    entries = _entries_of(before, new, write)
+    node = schema.fields
+    changes = fieldwalks.compare(_owned(before, write, schema), _owned(new, write, schema), node)
+    taken = fieldsets.union(changes.added, changes.modified)
+    entries = _without(_without(entries, taken), changes.removed)
+    if taken:
+        mine = _Entry(
+            write.manager, "Update", write.api_version, write.subresource, write.now, taken
+        )
+        known = entries.get(mine.key)
+        fields = taken if known is None else fieldsets.union(known.fields, taken)
+        entries = {**entries, mine.key: replace(mine, fields=fields)}
+    return _with(new, _capped(entries))
+
+
+def apply(live: Object | None, patch: Object, write: Write, schema: Structural) -> Object:
+    """The object after ``patch`` (a configuration) was applied; ``live`` is None for a create.
+
+    Fields that the manager applied before and leaves out now are removed, if nobody else owns
+    them. Raises ApplyConflict unless ``write.force``.
+    """
+    try:
+        return _applied(live, patch, write, schema)
+    except ApplyConflict as error:
+        # kubectl takes over what kubectl's client-side apply wrote, without being asked to.
+        if live is None or write.manager != "kubectl" or not _all_from_kubectl(live, error):
+            raise
+        return _applied(live, patch, replace(write, force=True), schema)
+
+
+def _all_from_kubectl(live: Object, error: ApplyConflict) -> bool:
+    annotations = live["metadata"].get("annotations") or {}
+    managers = {conflict.manager for conflict in error.conflicts}
+    return LAST_APPLIED in annotations and managers == {"kubectl-client-side-apply"}
+
+
+def _applied(live: Object | None, patch: Object, write: Write, schema: Structural) -> Object:
+    node = schema.fields
+    start: Object = {**schema.zero, "metadata": {}} if live is None else live
+    owned, applied = _owned(start, write, schema), _owned(patch, write, schema)
+    entries = _decoded((live or {}).get("metadata", {}).get("managedFields"))
+    if live is not None and not entries:
+        entries = _unowned_before(owned, write, schema)
+    mine = _Entry(
+        write.manager,
+        "Apply",
+        write.api_version,
+        write.subresource,
+        write.now,
+        fieldsets.difference(fieldwalks.fields(applied, node), _METADATA_ITSELF),
+    )
+    last = entries.get(mine.key)
+    entries = {**entries, mine.key: mine}
+    merged = fieldwalks.merge(owned, applied, node)
+    if last is not None and last.fields:
+        merged = _pruned(merged, last.fields, entries, node)
+    changes = fieldwalks.compare(owned, merged, node)
+    taken = fieldsets.union(changes.added, changes.modified)
+    others = {key: entry for key, entry in entries.items() if key != mine.key}
+    if not write.force:
+        _refuse_conflicts(others, taken)
+    others = _without(_without(others, taken), changes.removed)
+    if last is not None and not any(changes) and last.fields == mine.fields:
+        mine = last
+    if mine.fields:
+        others[mine.key] = mine
+    return _with(_completed(start, patch, merged, write, schema), others)
+
+
+def _refuse_conflicts(others: _Entries, taken: Fields) -> None:
+    conflicts = []
+    for entry in others.values():
+        version = entry.api_version if entry.operation == "Update" else ""
+        both = fieldsets.intersection(entry.fields, taken)
+        conflicts += [Conflict(entry.manager, version, path) for path in fieldsets.paths(both)]
+    if conflicts:
+        raise ApplyConflict(conflicts)
+
+
+def _unowned_before(owned: Object, write: Write, schema: Structural) -> _Entries:
+    """An object that nobody is known to have written: what is in it is not taken silently."""
+    before = _owned({**schema.zero, "metadata": {}}, write, schema)
+    fields = fieldwalks.compare(before, owned, schema.fields).added
+    entry = _Entry(_BEFORE, "Update", write.api_version, write.subresource, write.now, fields)
+    return {entry.key: entry} if fields else {}
+
+
+def _pruned(merged: Object, last: Fields, entries: _Entries, node: nodes.Node) -> Object:
+    """``merged`` without what the manager owned before, but nobody owns now."""
+    before = fieldsets.named(last, node)
+    all_there = fieldsets.named(fieldwalks.fields(merged, node), node)
+    without = fieldwalks.remove(merged, before, node) or {}
+    still_there = fieldsets.named(fieldwalks.fields(without, node), node)
+    owned: Fields = {}
+    for entry in entries.values():
+        owned = fieldsets.union(owned, entry.fields)
+    kept = fieldsets.union(still_there, fieldsets.named(owned, node))
+    gone = fieldsets.difference(all_there, kept)
+    # What falls with a removed field was the manager's too, or it stays.
+    return fieldwalks.remove(merged, fieldsets.intersection(gone, before), node) or {}
+
+
+def _owned(obj: Mapping[str, Any], write: Write, schema: Structural) -> Object:
+    """The part of an object that a write to this endpoint can own."""
+    if write.subresource:
+        return {write.subresource: obj[write.subresource]} if write.subresource in obj else {}
+    out = {"apiVersion", "kind", "metadata", *schema.resets}
+    owned = {key: value for key, value in obj.items() if key not in out}
+    meta = obj.get("metadata") or {}
+    owned["metadata"] = {key: value for key, value in meta.items() if key not in _NOT_OWNED}
+    return owned
+
+
+def _completed(
+    start: Object, patch: Object, merged: Object, write: Write, schema: Structural
+) -> Object:
+    """The whole object: what was merged, and the rest as it was."""
+    if write.subresource:
+        return {**start, **merged}
+    whole = {key: value for key, value in start.items() if key in schema.resets}
+    whole |= {key: patch[key] for key in ("apiVersion", "kind")} | merged
+    fixed = {k: v for k, v in start["metadata"].items() if k in _NOT_OWNED}
+    given = {k: v for k, v in (patch.get("metadata") or {}).items() if k in _NOT_OWNED}
+    whole["metadata"] = {**fixed, **given, **(merged.get("metadata") or {})}
+    return whole
+
+
+def _without(entries: _Entries, fields: Fields) -> _Entries:
+    """The entries without these fields; one that has none left is dropped."""
+    if not fields:
+        return entries
+    rest = {}
+    for key, entry in entries.items():
+        left = fieldsets.difference(entry.fields, fields)
+        if left is entry.fields or left == entry.fields:
+            rest[key] = entry
+        elif left:
+            rest[key] = replace(entry, fields=left)
+    return rest
+
+
+def _entries_of(old: Object, new: Object, write: Write) -> _Entries:
+    given = (new.get("metadata") or {}).get("managedFields")
+    if write.subresource or not given:
+        given = (old.get("metadata") or {}).get("managedFields")
+    return _decoded(given)
+
+
+def _decoded(given: Any) -> _Entries:
+    """Entries by key; [{}] (somebody resets the field) has none."""
+    found: _Entries = {}
+    for raw in given or ():
+        if not raw.get("operation"):
+            continue
+        entry = _Entry(
+            raw.get("manager") or "unknown",
+            raw["operation"],
+            raw.get("apiVersion", ""),
+            raw.get("subresource", ""),
+            raw.get("time", ""),
+            fieldsets.parsed(raw.get("fieldsV1") or {}),
+        )
+        found[entry.key] = entry
+    return found
+
+
+def _capped(entries: _Entries) -> _Entries:
+    updaters = [entry for entry in entries.values() if entry.operation == "Update"]
+    if len(updaters) <= MOST_UPDATERS:
+        return entries
+    oldest = sorted(updaters, key=lambda entry: entry.time)[: 1 + len(updaters) - MOST_UPDATERS]
+    rest = {key: entry for key, entry in entries.items() if entry not in oldest}
+    for entry in oldest:
+        merged = replace(entry, manager=_MERGED)
+        known = rest.get(merged.key)
+        if known is not None:
+            merged = replace(merged, fields=fieldsets.union(known.fields, merged.fields))
+        rest[merged.key] = merged
+    return rest
+
+
+def _with(obj: Object, entries: _Entries) -> Object:
+    """The object with these managedFields, in the order of a real API server."""
+    ordered = sorted(
+        entries.values(),
+        key=lambda e: (e.operation, e.time, e.manager, e.api_version, e.subresource),
+    )
+    meta = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
+    if ordered:
+        meta["managedFields"] = [_encoded(entry) for entry in ordered]
+    return {**obj, "metadata": meta}
+
+
+def _encoded(entry: _Entry) -> Object:
+    raw = {
+        "manager": entry.manager,
+        "operation": entry.operation,
+        "apiVersion": entry.api_version,
+        "time": entry.time,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": fieldsets.printed(entry.fields),
+        "subresource": entry.subresource,
+    }
+    return {key: value for key, value in raw.items() if value or key == "fieldsV1"}
