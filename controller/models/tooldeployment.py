@@ -9,7 +9,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_serializer,
+)
 from pydantic.fields import FieldInfo
 
 from controller.models.fields import MAX_COMPONENTS, MAX_TEXT
@@ -50,6 +56,14 @@ class BuildStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+class BuildOrigin(StrEnum):
+    """Where a component's build comes from."""
+
+    STARTED = "started"
+    JOINED = "joined"
+    REUSED = "reused"
+
+
 class RunStatus(StrEnum):
     """States of one component's run within a deployment (public API)."""
 
@@ -87,6 +101,14 @@ NO_IMAGE = "no-image-yet"
 def _limit(characters: int) -> FieldInfo:
     """A limit for what is written; what is read back is taken as it is."""
     return Field(json_schema_extra={"maxLength": characters})  # type: ignore[no-any-return]
+class Phase(StrEnum):
+    """What a deployment spends its time with."""
+
+    WAITING = "waiting"
+    RESOLVING = "resolving"
+    BUILDING = "building"
+    RUNNING = "running"
+    VERIFYING = "verifying"
 
 
 class TriggerSpec(Frozen):
@@ -151,6 +173,7 @@ class BuildRecord(Frozen):
     build_image: str = NO_IMAGE
     build_long_status: str = ""
     commit: str = ""
+    origin: BuildOrigin | None = None
     ref_warning: str = ""
 
 
@@ -182,12 +205,13 @@ class ToolDeploymentStatus(Frozen):
     long_status: str = ""
     message: str = ""
     reason: Reason | None = None
+    phase: Phase = Phase.WAITING
+    phase_since: datetime | None = None
     queue_position: int = 0
     builds: dict[str, BuildRecord] = Field(default_factory=dict)
     runs: dict[str, RunRecord] = Field(default_factory=dict)
     tool_config: Annotated[ToolConfigSpec | None, WrapValidator(_readable)] = None
     started_at: datetime | None = None
-    built_at: datetime | None = None
     ending_since: datetime | None = None
     finished_at: datetime | None = None
     deadline: datetime | None = None
@@ -197,6 +221,13 @@ class ToolDeploymentStatus(Frozen):
     removed_jobs: tuple[str, ...] = ()
     conditions: tuple[Condition, ...] = ()
     observed_generation: int = Field(default=0, alias="observedGeneration")
+
+    @field_serializer("tool_config")
+    def _as_the_user_wrote_it(self, config: ToolConfigSpec | None) -> dict[str, Any] | None:
+        """The snapshot is the user's file, without defaults that were never written."""
+        if config is None:
+            return None
+        return config.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 class ToolDeployment(Frozen):

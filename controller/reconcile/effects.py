@@ -6,8 +6,6 @@ Decides nothing, retries nothing, touches no status: an error becomes the action
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from time import perf_counter
 from typing import assert_never
 
 from controller.backends.base import Applied, Backend, Build
@@ -49,14 +47,13 @@ class Effects:
         return tuple(outcomes)
 
     async def _outcome(self, tool: str, action: actions.Action) -> actions.Outcome:
-        begun = perf_counter()
         try:
             if not self.may_act():
                 raise Transient(Reason.RETRYING, "this controller is not the leader any more")
             outcome = actions.Outcome(action, await self._act(tool, action))
         except EdgeError as error:
             outcome = actions.Outcome(action, error=error)
-        self.journal.done(outcome, timedelta(seconds=perf_counter() - begun))
+        self.journal.done(outcome)
         return outcome
 
     async def _act(self, tool: str, action: actions.Action) -> Result:

@@ -4,7 +4,7 @@ Implemented by `controller.store`, `watchers.cache`, `watchers.git` and `control
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from controller.models.toolconfig import ToolConfigSpec
@@ -73,6 +73,6 @@ class Journal(Protocol):
         """A status was patched from old to new."""
         ...
 
-    def done(self, outcome: Outcome, took: timedelta) -> None:
+    def done(self, outcome: Outcome) -> None:
         """An action was carried out."""
         ...

@@ -10,6 +10,7 @@ from controller.backends.base import Applied, Build, BuildState
 from controller.errors import EdgeError, Terminal
 from controller.models.tooldeployment import (
     NO_IMAGE,
+    BuildOrigin,
     BuildRecord,
     BuildStatus,
     JobChange,
@@ -53,6 +54,7 @@ def started(record: BuildRecord, build: Build) -> BuildRecord:
             "build_status": BUILD_STATUS[build.state],
             "build_image": build.image or NO_IMAGE,
             "build_long_status": build.message or waiting,
+            "origin": BuildOrigin.STARTED,
         }
     )
 

@@ -15,6 +15,7 @@ from controller.models.tooldeployment import (
     NO_BUILD_ID,
     NO_BUILD_NEEDED,
     NO_IMAGE,
+    BuildOrigin,
     BuildRecord,
     BuildStatus,
     Failure,
@@ -191,13 +192,17 @@ def _seen(
     too_old: datetime,
 ) -> BuildView:
     own = _is_own(build, deployment)
-    skipped = build.state == BuildState.SUCCESSFUL and not own and record.build_id == NO_BUILD_ID
+    finished = build.state == BuildState.SUCCESSFUL
+    first_seen = BuildOrigin.REUSED if finished else BuildOrigin.JOINED
+    origin = record.origin or (BuildOrigin.STARTED if own else first_seen)
+    skipped = finished and origin == BuildOrigin.REUSED
     record = record.model_copy(
         update={
             "build_id": build.id,
             "build_status": BuildStatus.SKIPPED if skipped else BUILD_STATUS[build.state],
             "build_image": build.image or NO_IMAGE,
             "build_long_status": "Reusing existing build" if skipped else build.message,
+            "origin": origin,
         }
     )
     if build.state in _BAD_ENDS:

@@ -12,6 +12,7 @@ from controller.errors import Terminal, Transient, Waiting
 from controller.models.reasons import Reason
 from controller.models.tooldeployment import (
     Failure,
+    Phase,
     State,
     ToolDeploymentStatus,
 )
@@ -23,6 +24,13 @@ from controller.reconcile.steps import Step
 __all__ = ["status_of"]
 
 Outcomes = Sequence[actions.Outcome]
+
+_PHASES = {
+    Reason.RESOLVING: Phase.RESOLVING,
+    Reason.BUILDING: Phase.BUILDING,
+    Reason.STARTING: Phase.RUNNING,
+    Reason.VERIFYING: Phase.VERIFYING,
+}
 
 
 def status_of(
@@ -76,8 +84,9 @@ def _begun(step: Step, policy: Policy, now: datetime) -> ToolDeploymentStatus:
         }
     if old.tool_config is None and step.config is not None:
         update["tool_config"] = step.config
-    if old.built_at is None and step.reason in (Reason.STARTING, Reason.VERIFYING, Reason.DEPLOYED):
-        update["built_at"] = now
+    phase = _PHASES.get(step.reason, old.phase)
+    if phase != old.phase:
+        update |= {"phase": phase, "phase_since": now}
     return old.model_copy(update=update)
 
 

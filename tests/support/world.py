@@ -167,5 +167,5 @@ class World:
     ) -> None:
         """Journal."""
 
-    def done(self, outcome: Outcome, took: timedelta) -> None:
+    def done(self, outcome: Outcome) -> None:
         """Journal."""

@@ -1,0 +1,97 @@
+"""Logs over HTTP: what a component's job printed, what its build said.
+
+`GET /ptd/v1/tool/{tool}/logs/{component}?follow=true&lines=100` and
+`GET /ptd/v1/tool/{tool}/builds/{build}/log?follow=true` answer plain text, line by line. Mounted by
+composition roots whose backend keeps logs. `authorise` decides who may read; it raises the answer.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
+from aiohttp import web
+
+from controller.errors import EdgeError, Terminal
+
+_LINES = 500
+_MOST_LINES = 10_000
+
+Authorise = Callable[[web.Request, str], None]
+
+
+class JobLogs(Protocol):
+    """Keeps what jobs printed."""
+
+    def log(
+        self, tool: str, name: str, *, follow: bool = False, lines: int = 500
+    ) -> AsyncIterator[str]:
+        """The last lines, then what is added."""
+        ...
+
+
+class BuildLogs(Protocol):
+    """Keeps what builds printed."""
+
+    def log(self, tool: str, build_id: str, *, follow: bool = False) -> AsyncIterator[str]:
+        """The whole log, then what is added."""
+        ...
+
+
+class LogRoutes:
+    """The two routes."""
+
+    def __init__(self, jobs: JobLogs, builds: BuildLogs, authorise: Authorise) -> None:
+        self._jobs = jobs
+        self._builds = builds
+        self._authorise = authorise
+
+    def mount(self, app: web.Application) -> None:
+        """Add the routes to an application."""
+        app.router.add_get("/ptd/v1/tool/{tool}/logs/{component}", self._job)
+        app.router.add_get("/ptd/v1/tool/{tool}/builds/{build}/log", self._build)
+
+    async def _job(self, request: web.Request) -> web.StreamResponse:
+        tool, component = request.match_info["tool"], request.match_info["component"]
+        self._authorise(request, tool)
+        lines = _number(request, "lines", _LINES)
+        return await _stream(
+            request, self._jobs.log(tool, component, follow=_flag(request), lines=lines)
+        )
+
+    async def _build(self, request: web.Request) -> web.StreamResponse:
+        tool, build = request.match_info["tool"], request.match_info["build"]
+        self._authorise(request, tool)
+        return await _stream(request, self._builds.log(tool, build, follow=_flag(request)))
+
+
+async def _stream(request: web.Request, lines: AsyncIterator[str]) -> web.StreamResponse:
+    """Send lines as they come; what is wrong before the first line is an error answer."""
+    try:
+        first = await anext(lines, None)
+    except EdgeError as error:
+        return _problem(error)
+    response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
+    await response.prepare(request)
+    if first is not None:
+        await response.write(f"{first}\n".encode())
+        async for line in lines:
+            await response.write(f"{line}\n".encode())
+    await response.write_eof()
+    return response
+
+
+def _problem(error: EdgeError) -> web.Response:
+    status = 404 if isinstance(error, Terminal) else 503
+    return web.json_response({"messages": {"error": [error.message]}}, status=status)
+
+
+def _flag(request: web.Request) -> bool:
+    return request.query.get("follow", "").lower() in ("1", "true", "yes", "on")
+
+
+def _number(request: web.Request, name: str, default: int) -> int:
+    text = request.query.get(name, "")
+    if not text:
+        return default
+    if not text.isdecimal() or not 0 < int(text) <= _MOST_LINES:
+        raise web.HTTPBadRequest(text=f"{name} must be a number from 1 to {_MOST_LINES}")
+    return int(text)

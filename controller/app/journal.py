@@ -1,0 +1,113 @@
+"""Counts what the core does: the `Journal` port on Prometheus collectors.
+
+Made by the composition roots. Only translation of transitions into counts belongs here.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from controller.backends.base import Build
+from controller.metrics import DeploymentMetrics
+from controller.models.tooldeployment import (
+    BuildOrigin,
+    BuildStatus,
+    ToolDeployment,
+    ToolDeploymentStatus,
+    Trigger,
+)
+from controller.reconcile.actions import Outcome
+
+_PROMPT = (Trigger.POLL, Trigger.WEBHOOK)
+
+
+class MetricsJournal:
+    """Records transitions of status. `also` is told of each transition as well (a display)."""
+
+    def __init__(
+        self,
+        metrics: DeploymentMetrics,
+        clock: Callable[[], datetime],
+        also: Callable[[ToolDeployment], None] = lambda _: None,
+    ) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        self._also = also
+
+    def moved(
+        self, deployment: ToolDeployment, old: ToolDeploymentStatus, new: ToolDeploymentStatus
+    ) -> None:
+        """A status was patched from old to new."""
+        self._phases(deployment, old, new)
+        self._builds(old, new)
+        self._jobs(old, new)
+        if new.status.final and not old.status.final:
+            self._finished(deployment, new)
+        self._also(deployment)
+
+    def done(self, outcome: Outcome) -> None:
+        """An action was carried out; only builds are counted here, the rest by its effect."""
+        if isinstance(outcome.result, Build):
+            self._metrics.build("started")
+
+    def _phases(
+        self, deployment: ToolDeployment, old: ToolDeploymentStatus, new: ToolDeploymentStatus
+    ) -> None:
+        ended = new.status.final and not old.status.final
+        if old.phase == new.phase and not ended:
+            return
+        now = self._clock()
+        since = old.phase_since or deployment.metadata.creation_timestamp
+        self._metrics.phase_took(old.phase.value, now - since)
+
+    def _builds(self, old: ToolDeploymentStatus, new: ToolDeploymentStatus) -> None:
+        for name, build in new.builds.items():
+            before = old.builds.get(name)
+            known = before is not None and before.origin is not None
+            if build.origin in (BuildOrigin.JOINED, BuildOrigin.REUSED) and not known:
+                self._metrics.build(build.origin.value)
+            status = before.build_status if before else None
+            ended = (BuildStatus.FAILED, BuildStatus.CANCELLED)
+            if build.build_status in ended and build.build_status != status:
+                self._metrics.build(build.build_status.value)
+
+    def _jobs(self, old: ToolDeploymentStatus, new: ToolDeploymentStatus) -> None:
+        for name, run in new.runs.items():
+            before = old.runs.get(name)
+            if run.change is not None and (before is None or before.change is None):
+                self._metrics.job(run.change.value)
+        for _ in set(new.removed_jobs) - set(old.removed_jobs):
+            self._metrics.job("removed")
+
+    def _finished(self, deployment: ToolDeployment, new: ToolDeploymentStatus) -> None:
+        trigger = deployment.spec.trigger.kind
+        reason = new.reason.value if new.reason else ""
+        self._metrics.finished(trigger.value, new.status.value, reason)
+        if trigger in _PROMPT and new.finished_at is not None:
+            took = new.finished_at - deployment.metadata.creation_timestamp
+            self._metrics.commit_final(new.status.value, took)
+
+
+def watch_gauges(
+    metrics: DeploymentMetrics,
+    unfinished: Callable[[], Iterable[ToolDeployment]],
+    clock: Callable[[], datetime],
+) -> None:
+    """Have the gauges of unfinished deployments read from `unfinished` at every scrape."""
+
+    def waiting() -> list[ToolDeployment]:
+        return [d for d in unfinished() if d.status.started_at is None]
+
+    def oldest() -> float:
+        created = min((d.metadata.creation_timestamp for d in waiting()), default=None)
+        return (clock() - created).total_seconds() if created else 0.0
+
+    def late() -> float:
+        now = clock()
+        return sum(1 for d in unfinished() if d.status.deadline and d.status.deadline < now)
+
+    metrics.watch(
+        unfinished=lambda: sum(1 for _ in unfinished()),
+        waiting=lambda: len(waiting()),
+        oldest_waiting_seconds=oldest,
+        past_deadline=late,
+    )

@@ -1,0 +1,89 @@
+"""The core's ports on the cache, the store and the git client. Translation only."""
+
+import contextlib
+from collections.abc import Sequence
+
+from watchers.cache import Cache
+
+from controller import logs
+from controller.errors import EdgeError
+from controller.models.summary import DeploymentSummary, InvalidConfig
+from controller.models.toolconfig import ToolConfigSpec
+from controller.models.tooldeployment import ToolDeployment, ToolDeploymentStatus
+from controller.reconcile.actions import Resolved
+from controller.reconcile.news import News
+from controller.store import errors, kinds
+from controller.store.objects import Store
+from watchers.git.repositories import Repositories
+
+_log = logs.logger("app")
+
+
+class CachedObjects:
+    """`ports.Objects` on the cache."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    def unfinished(self, tool: str) -> Sequence[ToolDeployment]:
+        """The tool's deployments that have not ended."""
+        return self._cache.deployments(tool)[0]
+
+    def finished(self, tool: str) -> Sequence[DeploymentSummary]:
+        """Those that have ended."""
+        return self._cache.deployments(tool)[1]
+
+    def config_of(self, tool: str) -> tuple[ToolConfigSpec | None, tuple[str, ...]]:
+        """The tool's config, or why there is none that can be used."""
+        found = self._cache.config(tool)
+        if found is None:
+            return None, ()
+        if isinstance(found, InvalidConfig):
+            return None, (found.problem,)
+        return found.spec, ()
+
+
+class StoreWriter:
+    """`ports.Writer` on the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def patch_status(
+        self, deployment: ToolDeployment, status: ToolDeploymentStatus
+    ) -> ToolDeployment:
+        """Replace the status; a deployment that is gone meanwhile needs none."""
+        try:
+            return await self._store.patch_status(deployment, status)
+        except errors.NotFound as gone:
+            raise errors.Conflict(f"deployment {deployment.name} is gone: {gone.message}") from gone
+
+    async def delete(self, tool: str, name: str, uid: str) -> None:
+        """Delete a deployment; one that is gone, or another of that name, is no error."""
+        with contextlib.suppress(errors.NotFound, errors.Conflict):
+            await self._store.delete(kinds.DEPLOYMENTS, tool, name, uid)
+
+    async def tell(self, deployment: ToolDeployment, news: News) -> None:
+        """Write an Event. Events are for people: a deployment goes on without them."""
+        try:
+            await self._store.create_event(
+                deployment,
+                reason=news.reason,
+                action="Deploy",
+                note=news.message,
+                warning=news.warning,
+            )
+        except EdgeError as error:
+            _log.warning("event_not_written", reason=news.reason, error=error.message)
+
+
+class GitRefs:
+    """`ports.Refs` on the git client."""
+
+    def __init__(self, repositories: Repositories) -> None:
+        self._repositories = repositories
+
+    async def resolve(self, repository: str, ref: str) -> Resolved:
+        """The commit that the ref names now."""
+        found = await self._repositories.resolve_one(repository, ref)
+        return Resolved(found.commit, found.warning)
