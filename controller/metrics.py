@@ -125,13 +125,13 @@ class DeploymentMetrics(_Group):
         *,
         unfinished: Callable[[], float],
         waiting: Callable[[], float],
-        oldest_waiting_seconds: Callable[[], float],
+        oldest_waiting: Callable[[], timedelta],
         past_deadline: Callable[[], float],
     ) -> None:
         """Read the four gauges from these functions at every scrape."""
         self._unfinished.set_function(unfinished)
         self._waiting.set_function(waiting)
-        self._oldest.set_function(oldest_waiting_seconds)
+        self._oldest.set_function(lambda: oldest_waiting().total_seconds())
         self._late.set_function(past_deadline)
 
 
@@ -300,10 +300,10 @@ class WatchMetrics(_Group):
         self._differences.labels(kind).inc(objects)
 
     def watch(
-        self, kind: str, *, age_seconds: Callable[[], float], unreadable: Callable[[], float]
+        self, kind: str, *, age: Callable[[], timedelta], unreadable: Callable[[], float]
     ) -> None:
         """Read the gauges of a kind from these functions at every scrape."""
-        self._age.labels(kind).set_function(age_seconds)
+        self._age.labels(kind).set_function(lambda: age().total_seconds())
         self._unreadable.labels(kind).set_function(unreadable)
         self._differences.labels(kind)
 

@@ -15,6 +15,8 @@ from controller.models.meta import ObjectMeta
 from controller.models.reasons import Reason
 from controller.models.tooldeployment import State, Trigger
 
+_FINAL = tuple(state.value for state in State if state.final)
+
 
 @dataclass(frozen=True, slots=True)
 class DeploymentSummary:
@@ -28,8 +30,8 @@ class DeploymentSummary:
     uid: str
     version: int
     state: State
-    created: datetime
-    finished: datetime | None
+    created_at: datetime
+    finished_at: datetime | None
     trigger: Trigger
     reason: Reason | None
     commits: tuple[tuple[str, str], ...]
@@ -51,8 +53,8 @@ class DeploymentSummary:
             uid=metadata["uid"],
             version=int(metadata["resourceVersion"]),
             state=State(shown.get("status", State.FAILED)),
-            created=datetime.fromisoformat(metadata["creationTimestamp"]),
-            finished=_time(status.get("finished_at")),
+            created_at=datetime.fromisoformat(metadata["creationTimestamp"]),
+            finished_at=_time(status.get("finished_at")),
             trigger=Trigger(trigger.get("kind", Trigger.MANUAL)),
             reason=Reason(status["reason"]) if status.get("reason") else None,
             commits=tuple((sys.intern(n), sys.intern(c)) for n, c in sorted(commits.items())),
@@ -65,16 +67,15 @@ def is_final(stored: Mapping[str, Any]) -> bool:
     """Whether a stored deployment needs no more work, read without a model."""
     if _part(stored, "spec").get("status") is not None:
         return True
-    state = _part(stored, "status").get("status", State.PENDING)
-    return state in State and State(state).final
+    return _part(stored, "status").get("status") in _FINAL
 
 
 @dataclass(frozen=True, slots=True)
 class InvalidConfig:
-    """A stored ToolConfig that cannot be used; `problem` says where and why, for its owner."""
+    """A stored ToolConfig that cannot be used; `problems` say where and why, for its owner."""
 
     metadata: ObjectMeta
-    problem: str
+    problems: tuple[str, ...]
 
 
 def _part(stored: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -72,10 +72,11 @@ class Invalid(errors.Terminal):
 
 
 class Unreadable(errors.Terminal):
-    """A stored object that our models refuse."""
+    """A stored object that our models refuse; `problems` are its mistakes, as `path: message`."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
         super().__init__(Reason.CONFIG_INVALID, message)
+        self.problems = problems
 
 
 def of_answer(

@@ -40,7 +40,10 @@ class Kind(Generic[T]):
         try:
             return self.model.model_validate(stored)
         except ValidationError as error:
-            raise errors.Unreadable(f"{self.name} {_name(stored)}: {problem(error)}") from error
+            found = problems(error)
+            more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
+            where = f"{self.name} {_name(stored)}"
+            raise errors.Unreadable(f"{where}: {'; '.join(found[:3])}{more}", found) from error
 
     def new(self, namespace: str, name: str, spec: JSON, metadata: JSON) -> dict[str, Any]:
         """The JSON of an object that does not exist yet."""
@@ -71,7 +74,7 @@ def read_config(stored: JSON) -> ToolConfig | InvalidConfig:
             metadata = ObjectMeta.model_validate(stored.get("metadata"))
         except ValidationError:
             raise error from None
-        return InvalidConfig(metadata, error.message)
+        return InvalidConfig(metadata, error.problems)
 
 
 def dump(part: BaseModel) -> dict[str, Any]:
@@ -101,14 +104,12 @@ def _difference(old: JSON, new: JSON) -> dict[str, Any]:
     return {name: value for name, value in patch.items() if value is not None or name in old}
 
 
-def problem(error: ValidationError) -> str:
-    """The first mistakes of a model, as `path: message`, without what was written there."""
-    found = [
+def problems(error: ValidationError) -> tuple[str, ...]:
+    """The mistakes of an object as `path: message`, without what was written there."""
+    return tuple(
         f"{'.'.join(str(step) for step in mistake['loc'])}: {mistake['msg']}"
-        for mistake in error.errors(include_url=False, include_input=False)
-    ]
-    more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
-    return "; ".join(found[:3]) + more
+        for mistake in error.errors(include_url=False, include_input=False, include_context=False)
+    )
 
 
 def _name(stored: JSON) -> str:

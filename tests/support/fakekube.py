@@ -46,6 +46,7 @@ class _Watch:
     prefix: str
     namespace: str
     lines: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
+    muted: bool = False
 
 
 def status(code: int, reason: str = "", *, headers: JSON | None = None, indent: int = 0) -> Answer:
@@ -163,6 +164,11 @@ class FakeKube:
         self.oldest = self.version
         self._log.clear()
 
+    def mute(self) -> None:
+        """Keep the sockets of the present watches open, and send nothing on them any more."""
+        for watch in self._watches:
+            watch.muted = True
+
     def bookmark(self) -> None:
         """Send a bookmark to all watches."""
         for watch in self._watches:
@@ -270,6 +276,8 @@ class FakeKube:
                     line = await watch.lines.get()
             except TimeoutError:
                 line = _bookmark(self.version)
+            if watch.muted:
+                continue
             if line is None:
                 return
             await response.write(line)
