@@ -63,8 +63,11 @@ def _load(document: documents.Document, policy: Policy) -> Loaded:
     errors = [*_duplicates(document, unknown), *map(place.of, upgraded.conflicts)]
     spec, mistakes = _validate(_without_placeholders(upgraded.data), policy)
     errors += map(place.of, mistakes)
-    oddities = [change.warning() for change in upgraded.changes] + unknown
-    warnings = _in_order(map(place.of_key, oddities))
+    old = [
+        (place.of_key if change.of_key else place.of)(change.warning())
+        for change in upgraded.changes
+    ]
+    warnings = _in_order([*old, *map(place.of_key, unknown)])
     if spec is None or errors:
         return Loaded(None, _in_order(errors), warnings)
     return Loaded(spec, (), warnings, spec.model_dump(mode="json", exclude_unset=True))

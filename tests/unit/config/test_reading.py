@@ -11,11 +11,11 @@ from tests.unit.config.texts import GOOD, OLD, with_build, with_kind, with_run, 
 def test_the_owners_example_is_accepted_with_one_warning_for_each_old_spelling() -> None:
     loaded = config.load(OLD)
     assert loaded.errors == ()
-    assert [(it.line, it.path, it.message) for it in loaded.warnings] == [
-        (2, "config_version", "`config-version` is an old spelling"),
-        (2, "config_version", "`v0.1` is an old config_version"),
-        (6, "components.api.component_type", "`type` is an old spelling"),
-        (15, "components.celery-worker.component_type", "`type` is an old spelling"),
+    assert [(it.line, it.column, it.path, it.message) for it in loaded.warnings] == [
+        (2, 1, "config_version", "`config-version` is an old spelling"),
+        (2, 17, "config_version", "`v0.1` is an old config_version"),
+        (6, 5, "components.api.component_type", "`type` is an old spelling"),
+        (15, 5, "components.celery-worker.component_type", "`type` is an old spelling"),
     ]
     assert {it.hint for it in loaded.warnings} == {
         f"Write `{name}`, or let `ptd config migrate FILE` write it."

@@ -1,0 +1,102 @@
+"""Which tool and which control plane a command is about: options, or what kubectl would take.
+
+Used by commands that read or write objects. The kubeconfig's context gives the namespace, and the
+namespace `tool-x` gives the tool, so that inside of a tool's account nothing has to be said.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from controller.models import meta
+
+T = TypeVar("T")
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The control plane (a kubeconfig) and the tool."""
+
+    kubeconfig: str
+    tool: str
+
+    def call(self, work: "Callable[[Any], Awaitable[T]]") -> T:
+        """Do `work` with a `controller.store.objects.Store`; failures become messages."""
+        from controller import errors  # noqa: PLC0415
+        from controller.store.client import NoAccess  # noqa: PLC0415
+
+        try:
+            return asyncio.run(self._call(work))
+        except NoAccess as error:
+            raise click.ClickException(f"no control plane: {error}") from error
+        except errors.Terminal as error:
+            hint = f"\n{error.hint}" if error.hint else ""
+            raise click.ClickException(f"{error.message}{hint}") from error
+        except errors.EdgeError as error:
+            raise click.ClickException(error.message) from error
+
+    async def _call(self, work: "Callable[[Any], Awaitable[T]]") -> T:
+        from prometheus_client import CollectorRegistry  # noqa: PLC0415
+
+        from controller.metrics import RequestMetrics  # noqa: PLC0415
+        from controller.store.calls import Calls  # noqa: PLC0415
+        from controller.store.client import open_kubeconfig  # noqa: PLC0415
+        from controller.store.objects import Store  # noqa: PLC0415
+
+        connection = await open_kubeconfig(Path(self.kubeconfig), time.monotonic)
+        try:
+            calls = Calls(connection, RequestMetrics(CollectorRegistry()), time.monotonic)
+            return await work(Store(calls, lambda: datetime.now(UTC), identity="ptd"))
+        finally:
+            await connection.close()
+
+
+def options(command: Command) -> Command:
+    """The options that say where and for whom: --kubeconfig, --tool, --namespace."""
+    for option in (
+        click.option("--namespace", "-n", help="The tool's namespace, tool-<name>."),
+        click.option("--tool", "-t", help="The tool. [default: that of the namespace]"),
+        click.option(
+            "--kubeconfig",
+            type=click.Path(),
+            help="How to reach the control plane. [default: $KUBECONFIG or ~/.kube/config]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def find(kubeconfig: str | None, tool: str | None, namespace: str | None) -> Access:
+    """What the options say, completed from the kubeconfig; UsageError where the tool is unknown."""
+    file = kubeconfig or os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
+    if tool and namespace and meta.namespace_of(tool) != namespace:
+        raise click.UsageError(f"the tool {tool} lives in the namespace {meta.namespace_of(tool)}")
+    if tool:
+        return Access(file, tool)
+    chosen = namespace or _namespace(file)
+    found = meta.tool_of(chosen)
+    if not found:
+        raise click.UsageError(f"the namespace {chosen} is not a tool's; say which with --tool")
+    return Access(file, found)
+
+
+def _namespace(kubeconfig: str) -> str:
+    from kubernetes.aio import config  # noqa: PLC0415
+
+    if not any(Path(part).is_file() for part in kubeconfig.split(os.pathsep)):
+        raise click.ClickException(
+            f"no control plane: there is no file {kubeconfig}; name one with --kubeconfig"
+        )
+    try:
+        _, active = config.list_kube_config_contexts(kubeconfig)  # type: ignore[no-untyped-call]
+    except (config.ConfigException, OSError) as error:
+        raise click.ClickException(f"no control plane: {kubeconfig}: {error}") from error
+    return str((active.get("context") or {}).get("namespace") or "default")
