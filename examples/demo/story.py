@@ -53,7 +53,7 @@ async def _apply_config(stage: Stage, narrator: Narrator) -> tuple[Repository, R
     web, worker = await asyncio.gather(stage.publish("web"), stage.publish("worker"))
     narrator.did("git push: web (a page, and a scheduled report from the same build)")
     narrator.did("git push: worker")
-    said = await stage.ptd("config", "apply", str(stage.write_config(web, worker)))
+    said = await stage.ptd("config", "apply", "--local", str(stage.write_config(web, worker)))
     narrator.did("ptd config apply toolforge.yaml, with auto_deploy: true")
     narrator.quote(said)
     return web, worker
