@@ -17,6 +17,7 @@ from controller.backends.base import (
     JobStatus,
 )
 from controller.models.meta import ObjectMeta, namespace_of
+from controller.models.summary import DeploymentSummary
 from controller.models.toolconfig import (
     Component,
     ContinuousComponent,
@@ -28,6 +29,7 @@ from controller.models.toolconfig import (
     ToolConfigSpec,
 )
 from controller.models.tooldeployment import (
+    State,
     ToolDeployment,
     ToolDeploymentSpec,
     ToolDeploymentStatus,
@@ -98,6 +100,30 @@ def started(at: datetime = NOW, **status: Any) -> dict[str, Any]:
         "deadline": at + timedelta(hours=1),
         "tool_config": config(),
     } | status
+
+
+def finished(
+    name: str = "d0",
+    *,
+    created: datetime = NOW,
+    components: tuple[str, ...] = ("web",),
+    history: bool = False,
+    state: State = State.SUCCESSFUL,
+) -> DeploymentSummary:
+    """What is remembered of a finished deployment."""
+    return DeploymentSummary(
+        name=name,
+        uid=f"uid-{name}",
+        version=1,
+        state=state,
+        created_at=created,
+        finished_at=created,
+        trigger=Trigger.MANUAL,
+        reason=None,
+        commits=(),
+        components=components,
+        history=history,
+    )
 
 
 def build(

@@ -1,11 +1,12 @@
 """Logs over HTTP: what a component's job printed, what its build said.
 
-`GET /ptd/v1/tool/{tool}/logs/{component}?follow=true&lines=100` and
-`GET /ptd/v1/tool/{tool}/builds/{build}/log?follow=true` answer plain text, line by line. Mounted by
-composition roots whose backend keeps logs. `authorise` decides who may read; it raises the answer.
+`GET /ptd/v1/tool/{tool}/logs/{component}?follow=true&lines=100` answers what the job printed,
+with `build=latest` (or a build's id) what that build of the component said: plain text, line by
+line. Mounted by composition roots whose backend keeps logs. `authorise` decides who may read; it
+raises the answer.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 from aiohttp import web
@@ -28,8 +29,26 @@ class JobLogs(Protocol):
         ...
 
 
+class KnownBuild(Protocol):
+    """A build, as far as its log is concerned."""
+
+    @property
+    def id(self) -> str:
+        """Its name at the build service."""
+        ...
+
+    @property
+    def component(self) -> str:
+        """What it was built for."""
+        ...
+
+
 class BuildLogs(Protocol):
     """Keeps what builds printed."""
+
+    async def list(self, tool: str) -> Sequence[KnownBuild]:
+        """The tool's builds, newest first."""
+        ...
 
     def log(self, tool: str, build_id: str, *, follow: bool = False) -> AsyncIterator[str]:
         """The whole log, then what is added."""
@@ -37,7 +56,7 @@ class BuildLogs(Protocol):
 
 
 class LogRoutes:
-    """The two routes."""
+    """The route for logs."""
 
     def __init__(self, jobs: JobLogs, builds: BuildLogs, authorise: Authorise) -> None:
         self._jobs = jobs
@@ -45,22 +64,27 @@ class LogRoutes:
         self._authorise = authorise
 
     def mount(self, app: web.Application) -> None:
-        """Add the routes to an application."""
-        app.router.add_get("/ptd/v1/tool/{tool}/logs/{component}", self._job)
-        app.router.add_get("/ptd/v1/tool/{tool}/builds/{build}/log", self._build)
+        """Add the route to an application."""
+        app.router.add_get("/ptd/v1/tool/{tool}/logs/{component}", self._logs)
 
-    async def _job(self, request: web.Request) -> web.StreamResponse:
+    async def _logs(self, request: web.Request) -> web.StreamResponse:
         tool, component = request.match_info["tool"], request.match_info["component"]
         self._authorise(request, tool)
-        lines = _number(request, "lines", _LINES)
-        return await _stream(
-            request, self._jobs.log(tool, component, follow=_flag(request), lines=lines)
-        )
+        follow, lines = _flag(request), _number(request, "lines", _LINES)
+        if "build" not in request.query:
+            return await _stream(
+                request, self._jobs.log(tool, component, follow=follow, lines=lines)
+            )
+        build = await self._build_of(tool, component, request.query["build"])
+        if build is None:
+            return _problem(404, f"no build of component {component} is known")
+        return await _stream(request, self._builds.log(tool, build, follow=follow))
 
-    async def _build(self, request: web.Request) -> web.StreamResponse:
-        tool, build = request.match_info["tool"], request.match_info["build"]
-        self._authorise(request, tool)
-        return await _stream(request, self._builds.log(tool, build, follow=_flag(request)))
+    async def _build_of(self, tool: str, component: str, wanted: str) -> str | None:
+        builds = [b.id for b in await self._builds.list(tool) if b.component == component]
+        if wanted == "latest":
+            return builds[0] if builds else None
+        return wanted if wanted in builds else None
 
 
 async def _stream(request: web.Request, lines: AsyncIterator[str]) -> web.StreamResponse:
@@ -68,7 +92,7 @@ async def _stream(request: web.Request, lines: AsyncIterator[str]) -> web.Stream
     try:
         first = await anext(lines, None)
     except EdgeError as error:
-        return _problem(error)
+        return _problem(404 if isinstance(error, Terminal) else 503, error.message)
     response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
     await response.prepare(request)
     if first is not None:
@@ -79,9 +103,8 @@ async def _stream(request: web.Request, lines: AsyncIterator[str]) -> web.Stream
     return response
 
 
-def _problem(error: EdgeError) -> web.Response:
-    status = 404 if isinstance(error, Terminal) else 503
-    return web.json_response({"messages": {"error": [error.message]}}, status=status)
+def _problem(status: int, message: str) -> web.Response:
+    return web.json_response({"messages": {"error": [message]}}, status=status)
 
 
 def _flag(request: web.Request) -> bool:

@@ -101,6 +101,8 @@ NO_IMAGE = "no-image-yet"
 def _limit(characters: int) -> FieldInfo:
     """A limit for what is written; what is read back is taken as it is."""
     return Field(json_schema_extra={"maxLength": characters})  # type: ignore[no-any-return]
+
+
 class Phase(StrEnum):
     """What a deployment spends its time with."""
 

@@ -4,13 +4,14 @@
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from controller.backends.base import Build, Job
+from controller.models.summary import DeploymentSummary
 from controller.models.toolconfig import ToolConfigSpec
-from controller.models.tooldeployment import State, ToolDeployment
+from controller.models.tooldeployment import ToolDeployment
 
-__all__ = ["Finished", "Observed", "Policy"]
+__all__ = ["Observed", "Policy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +29,6 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """The little that is remembered of a finished deployment."""
-
-    name: str
-    uid: str
-    state: State
-    created_at: datetime
-    components: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
 class Observed:
     """A tool, its config, its deployments, and what the backends show of it.
 
@@ -52,7 +42,7 @@ class Observed:
     config: ToolConfigSpec | None = None
     config_problems: tuple[str, ...] = ()
     unfinished: tuple[ToolDeployment, ...] = ()
-    finished: tuple[Finished, ...] = ()
+    finished: tuple[DeploymentSummary, ...] = ()
     builds: tuple[Build, ...] = field(default=())
     jobs: tuple[Job, ...] = field(default=())
 

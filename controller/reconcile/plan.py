@@ -164,8 +164,9 @@ def _aside(turns: Turns) -> list[Step]:
 
 
 def _forget(observed: Observed) -> tuple[actions.DeleteDeployment, ...]:
-    """Finished deployments beyond the newest that are kept."""
-    newest_first = sorted(observed.finished, key=lambda f: (f.created_at, f.name), reverse=True)
+    """Finished deployments beyond the newest that are kept. History of the old service stays."""
+    ours = [f for f in observed.finished if not f.history]
+    newest_first = sorted(ours, key=lambda f: (f.created_at, f.name), reverse=True)
     return tuple(
         actions.DeleteDeployment(old.name, old.uid)
         for old in newest_first[observed.policy.retained :]

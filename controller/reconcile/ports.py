@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from controller.models.summary import DeploymentSummary
 from controller.models.toolconfig import ToolConfigSpec
 from controller.models.tooldeployment import ToolDeployment, ToolDeploymentStatus
 from controller.reconcile.actions import Outcome, Resolved
 from controller.reconcile.news import News
-from controller.reconcile.observed import Finished
 
 __all__ = ["Clock", "Journal", "Objects", "Refs", "Writer"]
 
@@ -29,7 +29,7 @@ class Objects(Protocol):
         """The tool's deployments that have not ended."""
         ...
 
-    def finished(self, tool: str) -> Sequence[Finished]:
+    def finished(self, tool: str) -> Sequence[DeploymentSummary]:
         """The little that is remembered of those that have ended."""
         ...
 

@@ -108,7 +108,7 @@ def _left_over(observed: Observed, config: ToolConfigSpec) -> list[str]:
     """Jobs whose component left the config; only those that a deployment of ours created."""
     if not config.prune:
         return []
-    ours = frozenset[str]().union(*(f.components for f in observed.finished))
+    ours = {name for finished in observed.finished for name in finished.components}
     return [
         job.name
         for job in observed.jobs
@@ -116,7 +116,7 @@ def _left_over(observed: Observed, config: ToolConfigSpec) -> list[str]:
     ]
 
 
-def _is_ours(job: Job, ours: frozenset[str]) -> bool:
+def _is_ours(job: Job, ours: set[str]) -> bool:
     return job.name in ours if job.owned is None else job.owned
 
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from controller.errors import EdgeError, Terminal
 from controller.models.meta import ObjectMeta
 from controller.models.reasons import Reason
+from controller.models.summary import DeploymentSummary
 from controller.models.toolconfig import ToolConfigSpec
 from controller.models.tooldeployment import (
     State,
@@ -23,7 +24,7 @@ from controller.models.tooldeployment import (
 from controller.reconcile.actions import Outcome, Resolved
 from controller.reconcile.effects import Effects
 from controller.reconcile.news import News
-from controller.reconcile.observed import Finished, Policy
+from controller.reconcile.observed import Policy
 from controller.reconcile.reconciler import Reconciler
 from tests import builders
 from tests.support.fakebackend import FakeBackend
@@ -115,15 +116,14 @@ class World:
         """Objects."""
         return [d for d in self.deployments.values() if not d.final]
 
-    def finished(self, tool: str) -> Sequence[Finished]:
+    def finished(self, tool: str) -> Sequence[DeploymentSummary]:
         """Objects."""
         return [
-            Finished(
+            builders.finished(
                 d.name,
-                d.metadata.uid,
-                d.status.status,
-                d.metadata.creation_timestamp,
-                frozenset(d.status.runs),
+                created=d.metadata.creation_timestamp,
+                components=tuple(d.status.runs),
+                state=d.status.status,
             )
             for d in self.deployments.values()
             if d.final

@@ -11,7 +11,7 @@ from controller.models.reasons import Reason
 from controller.models.toolconfig import ToolConfigSpec
 from controller.models.tooldeployment import State, ToolDeployment, Trigger
 from controller.reconcile import actions
-from controller.reconcile.observed import Finished, Observed
+from controller.reconcile.observed import Observed
 from controller.reconcile.plan import make_plan
 from tests.builders import (
     COMMIT,
@@ -23,6 +23,7 @@ from tests.builders import (
     component,
     config,
     deployment,
+    finished,
     job,
     job_spec,
     observed,
@@ -195,7 +196,7 @@ ROWS = {
         observed(
             with_builds(BUILT),
             jobs=(job(), job("old", owned=None), job("other", owned=None)),
-            finished=(Finished("d0", "u", State.SUCCESSFUL, ago(60), frozenset({"old"})),),
+            finished=(finished(components=("old",)),),
         ),
         Reason.STARTING,
         (actions.DeleteJob("old"),),
@@ -314,11 +315,11 @@ def test_nothing_unfinished_needs_nothing() -> None:
 
 
 def test_finished_deployments_beyond_those_that_are_kept_are_forgotten_oldest_first() -> None:
-    finished = tuple(
-        Finished(f"d{n:02}", f"u{n}", State.FAILED, NOW + timedelta(seconds=n)) for n in range(27)
+    ended = tuple(
+        finished(f"d{n:02}", created=NOW + timedelta(seconds=n), history=n == 0) for n in range(28)
     )
-    plan = make_plan(observed(finished=finished), NOW)
+    plan = make_plan(observed(finished=ended), NOW)
     assert set(plan.actions) == {
-        actions.DeleteDeployment("d00", "u0"),
-        actions.DeleteDeployment("d01", "u1"),
+        actions.DeleteDeployment("d01", "uid-d01"),
+        actions.DeleteDeployment("d02", "uid-d02"),
     }
