@@ -5,7 +5,7 @@ Called by `tests.gate.generated`. One function per page; each returns path → t
 
 from controller.models import reasons as vocabulary
 
-_NOTE = "<!-- Written by `make generate`: change the source, not this page. -->\n"
+NOTE = "<!-- Written by `make generate`: change the source, not this page. -->\n"
 
 _OWNERS = {
     vocabulary.Owner.USER: "you",
@@ -21,7 +21,7 @@ def reasons() -> dict[str, str]:
         for reason, told in vocabulary.EXPLANATIONS.items()
     ]
     text = (
-        f"{_NOTE}\n# Reasons\n\n"
+        f"{NOTE}\n# Reasons\n\n"
         "Why a deployment waits, goes on, or ended as it did: the `reason` of conditions, events,\n"
         "HTTP problems and metrics. The source is `controller/models/reasons.py`.\n\n"
         "| Reason | Whose move it is | What it means | What to do |\n|---|---|---|---|\n"
