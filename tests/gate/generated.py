@@ -16,6 +16,7 @@ from tests.gate import config_page, environment, pages
 GENERATORS: dict[str, Callable[[], Mapping[str, str]]] = {
     "config": config_page.page,
     "crds": crds.manifests,
+    "metrics": pages.metrics,
     "reasons": pages.reasons,
 }
 
