@@ -91,7 +91,7 @@ def verdict_on(job: Job | None, record: RunRecord, policy: Policy, now: datetime
     if job is None:
         return _late(patience, Reason.NOT_STARTED, "the job is not there yet")
     status = job.status
-    if status.trouble is not None:
+    if status.trouble is not None and not _is_of_before(status, record):
         return Broken(status.trouble, _words(status, status.trouble.value), status.log_tail)
     if job.kind == JobKind.SCHEDULED:
         if status.phase == JobPhase.INSTALLED:

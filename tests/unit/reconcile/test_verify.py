@@ -99,9 +99,14 @@ ROWS: dict[str, tuple[Job | None, RunRecord, Verdict]] = {
         Broken(Reason.CRASH_LOOP, "it stopped", ("boom",)),
     ),
     "in trouble: said at once": (
-        job(trouble=Reason.QUOTA_EXCEEDED, messages=("out of quota",)),
+        job(since=ago(0), trouble=Reason.QUOTA_EXCEEDED, messages=("out of quota",)),
         applied(0),
         Broken(Reason.QUOTA_EXCEEDED, "out of quota"),
+    ),
+    "in trouble since before the change: about what is on its way out": (
+        job(phase=JobPhase.DOWN, trouble=Reason.CRASH_LOOP),
+        applied(5),
+        patience(55, "it stopped"),
     ),
     "scheduled and installed": (job(phase=JobPhase.INSTALLED, spec=CRON), applied(0), Up()),
     "scheduled and not installed yet": (
