@@ -4,7 +4,7 @@ Made by the composition roots. Only translation of transitions into counts belon
 """
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from controller.backends.base import Build
 from controller.metrics import DeploymentMetrics
@@ -97,9 +97,9 @@ def watch_gauges(
     def waiting() -> list[ToolDeployment]:
         return [d for d in unfinished() if d.status.started_at is None]
 
-    def oldest() -> float:
+    def oldest() -> timedelta:
         created = min((d.metadata.creation_timestamp for d in waiting()), default=None)
-        return (clock() - created).total_seconds() if created else 0.0
+        return clock() - created if created else timedelta()
 
     def late() -> float:
         now = clock()
@@ -108,6 +108,6 @@ def watch_gauges(
     metrics.watch(
         unfinished=lambda: sum(1 for _ in unfinished()),
         waiting=lambda: len(waiting()),
-        oldest_waiting_seconds=oldest,
+        oldest_waiting=oldest,
         past_deadline=late,
     )

@@ -1,9 +1,7 @@
 """The core's ports on the cache, the store and the git client. Translation only."""
 
 import contextlib
-from collections.abc import Sequence
-
-from watchers.cache import Cache
+from collections.abc import Callable, Sequence
 
 from controller import logs
 from controller.errors import EdgeError
@@ -14,6 +12,7 @@ from controller.reconcile.actions import Resolved
 from controller.reconcile.news import News
 from controller.store import errors, kinds
 from controller.store.objects import Store
+from watchers.cache import Cache
 from watchers.git.repositories import Repositories
 
 _log = logs.logger("app")
@@ -39,20 +38,23 @@ class CachedObjects:
         if found is None:
             return None, ()
         if isinstance(found, InvalidConfig):
-            return None, (found.problem,)
+            return None, found.problems
         return found.spec, ()
 
 
 class StoreWriter:
     """`ports.Writer` on the store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, may_act: Callable[[], bool]) -> None:
         self._store = store
+        self._may_act = may_act
 
     async def patch_status(
         self, deployment: ToolDeployment, status: ToolDeploymentStatus
     ) -> ToolDeployment:
         """Replace the status; a deployment that is gone meanwhile needs none."""
+        if not self._may_act():
+            raise errors.Conflict("this controller is not the leader any more")
         try:
             return await self._store.patch_status(deployment, status)
         except errors.NotFound as gone:

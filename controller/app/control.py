@@ -1,0 +1,178 @@
+"""The controller's role: watch the objects, reconcile the tools, poll the repositories, as leader.
+
+Made by the composition roots of `ptd controller` and `ptd local`, which differ only in what they
+pass in. Only wiring belongs here.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from controller.app.journal import MetricsJournal, watch_gauges
+from controller.app.ports import CachedObjects, GitRefs, StoreWriter
+from controller.backends.base import Backend
+from controller.metrics import Metrics
+from controller.models.tooldeployment import ToolDeployment
+from controller.reconcile.effects import Effects
+from controller.reconcile.observed import Policy
+from controller.reconcile.reconciler import Reconciler
+from controller.runtime.loop import Loop
+from controller.runtime.workqueue import WorkQueue
+from controller.store import kinds
+from controller.store.calls import Calls
+from controller.store.feed import Feed
+from controller.store.objects import Store
+from watchers.cache import Cache
+from watchers.git.repositories import Repositories
+from watchers.objects import Pace, Reflector
+
+STOP_GRACE = timedelta(seconds=3)  # within the safety margin of the lease
+
+
+class Leadership(Protocol):
+    """Decides whether this process may act (`runtime.leader`, or `Alone`)."""
+
+    def may_act(self) -> bool:
+        """Whether it may at this very moment."""
+        ...
+
+    async def run(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run `work` while leading."""
+        ...
+
+
+class Alone:
+    """Leadership where nobody else can be: the folder's lock keeps a second `ptd local` away."""
+
+    def may_act(self) -> bool:
+        """Always."""
+        return True
+
+    async def run(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Work until it ends."""
+        await work()
+
+
+class Poller(Protocol):
+    """The repository watcher."""
+
+    async def run(self) -> None:
+        """Poll until cancelled."""
+        ...
+
+    def config_changed(self, tool: str) -> None:
+        """The tool's objects changed: follow its config at once."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Time at the edge: UTC for people and deadlines, monotonic seconds for waiting."""
+
+    utc: Callable[[], datetime]
+    monotonic: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the controller works with. `told` hears of every change of a deployment (a display)."""
+
+    calls: Calls
+    backend: Backend
+    repositories: Repositories
+    metrics: Metrics
+    clocks: Clocks
+    identity: str
+    workers: int = 8
+    told: Callable[[ToolDeployment], None] = lambda _: None
+
+
+class Control:
+    """The running controller."""
+
+    def __init__(self, outside: Outside, policy: Policy, leadership: Leadership) -> None:
+        self._outside = outside
+        self._leadership = leadership
+        clocks, metrics = outside.clocks, outside.metrics
+        self.queue = WorkQueue(clocks.monotonic, random.random)
+        self.cache = Cache(self._changed)
+        self.store = Store(outside.calls, clocks.utc, outside.identity, self.cache)
+        self._poller: Poller | None = None
+        self.reflectors = self._reflectors()
+        self._loop = Loop(
+            self.queue,
+            self._reconciler(policy).reconcile,
+            metrics.reconcile,
+            clocks.monotonic,
+            workers=outside.workers,
+        )
+        watch_gauges(metrics.deployments, self.cache.unfinished, clocks.utc)
+
+    def wake(self, tool: str) -> None:
+        """Something of the tool changed outside of the control plane: look at it."""
+        self.queue.add(tool)
+
+    async def run(self, poller: Poller) -> None:
+        """Mirror the objects, and act while leading, until cancelled."""
+        self._poller = poller
+        async with asyncio.TaskGroup() as tasks:
+            for reflector in self.reflectors:
+                tasks.create_task(reflector.run())
+            tasks.create_task(self._leadership.run(self._lead), name="leader")
+
+    async def _lead(self) -> None:
+        assert self._poller is not None  # noqa: S101 - `run` sets it
+        for reflector in self.reflectors:
+            await reflector.synced.wait()
+        for tool in self.cache.tools():
+            self.queue.add(tool)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._work(), name="loop")
+            tasks.create_task(self._poller.run(), name="poller")
+
+    async def _work(self) -> None:
+        """The loop; when cancelled, running reconciles may end what they have begun."""
+        running = asyncio.create_task(self._loop.run(), name="workers")
+        try:
+            await asyncio.shield(running)
+        finally:
+            await self._loop.stop(STOP_GRACE)
+            await running
+
+    def _changed(self, tool: str) -> None:
+        self.queue.add(tool)
+        if self._poller is not None:
+            self._poller.config_changed(tool)
+
+    def _reconciler(self, policy: Policy) -> Reconciler:
+        outside = self._outside
+        writer = StoreWriter(self.store, self._leadership.may_act)
+        journal = MetricsJournal(outside.metrics.deployments, outside.clocks.utc, outside.told)
+        effects = Effects(
+            outside.backend,
+            GitRefs(outside.repositories),
+            writer,
+            journal,
+            self._leadership.may_act,
+        )
+        return Reconciler(
+            CachedObjects(self.cache),
+            writer,
+            outside.backend,
+            effects,
+            journal,
+            outside.clocks.utc,
+            policy,
+        )
+
+    def _reflectors(self) -> tuple[Reflector, ...]:
+        feed = Feed(self._outside.calls)
+        pace = Pace(self._outside.clocks.monotonic, random.random)
+        metrics = self._outside.metrics.watches
+        return tuple(
+            Reflector(kind, feed, self.cache, metrics, pace)
+            for kind in (kinds.DEPLOYMENTS, kinds.CONFIGS)
+        )
