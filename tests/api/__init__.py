@@ -1,0 +1,1 @@
+"""Our HTTP routes, asked as a client would."""

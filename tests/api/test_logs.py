@@ -1,0 +1,74 @@
+"""Logs over HTTP."""
+
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from controller.api.logs import LogRoutes
+from controller.errors import Terminal
+from controller.models.reasons import Reason
+
+Client = TestClient[web.Request, web.Application]
+
+
+class Jobs:
+    """A job `web` that printed two lines."""
+
+    async def log(
+        self, tool: str, name: str, *, follow: bool = False, lines: int = 500
+    ) -> AsyncIterator[str]:
+        if name != "web":
+            raise Terminal(Reason.JOB_REFUSED, f"there is no job {name}")
+        for line in ("one", "two", "three")[-lines:]:
+            yield line
+
+
+class Builds:
+    """Two builds of `web`, newest first."""
+
+    async def list(self, tool: str) -> list[SimpleNamespace]:
+        return [SimpleNamespace(id=f"web-{n}", component="web") for n in (2, 1)]
+
+    async def log(self, tool: str, build_id: str, *, follow: bool = False) -> AsyncIterator[str]:
+        yield f"building {build_id}"
+
+
+def authorise(request: web.Request, tool: str) -> None:
+    if tool != "demo":
+        raise web.HTTPForbidden
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    app = web.Application()
+    LogRoutes(Jobs(), Builds(), authorise).mount(app)
+    async with TestClient(TestServer(app)) as ready:
+        yield ready
+
+
+ROWS = {
+    "the output of a job": ("demo/logs/web", 200, "one\ntwo\nthree\n"),
+    "its last lines": ("demo/logs/web?lines=1", 200, "three\n"),
+    "the newest build's log": ("demo/logs/web?build=latest", 200, "building web-2\n"),
+    "the log of a build by its id": ("demo/logs/web?build=web-1", 200, "building web-1\n"),
+    "another's build is not shown": ("demo/logs/web?build=x-1", 404, None),
+    "an unknown component": ("demo/logs/nope", 404, None),
+    "a component that was never built": ("demo/logs/nope?build=latest", 404, None),
+    "somebody else's tool": ("other/logs/web", 403, None),
+    "no number of lines": ("demo/logs/web?lines=many", 400, None),
+    "too many lines": ("demo/logs/web?lines=10001", 400, None),
+}
+
+
+@pytest.mark.parametrize(("path", "status", "text"), ROWS.values(), ids=ROWS.keys())
+async def test_logs(client: Client, path: str, status: int, text: str | None) -> None:
+    answer = await client.get(f"/ptd/v1/tool/{path}")
+    body = await answer.text()
+    assert answer.status == status
+    if text is not None:
+        assert body == text
+    elif status == 404:
+        assert (await answer.json())["messages"]["error"][0]
