@@ -206,6 +206,7 @@ class ToolConfigSpec(Checked):
 class ComponentWatch(Frozen):
     """What polling saw last for one component; `deployment` names what was created for it."""
 
+    repository: str = ""
     ref: str = ""
     commit: str = ""
     seen_at: datetime | None = None
