@@ -94,15 +94,16 @@ class Shelf:
         """Whether this is known to be deleted."""
         return stored["metadata"]["uid"] in self._graves
 
-    def forget_graves(self, version: int, listed: set[str]) -> None:
-        """A list of that version is complete: no older news of the dead can come any more.
+    def forget_graves(self, version: int, listed: set[str] | None = None) -> None:
+        """No news older than `version` can come any more, so these dead need no guard.
 
-        Except of those that it still `listed`, which died after it.
+        `listed`: what a complete list of that version still showed; all others that we deleted
+        ourselves, without knowing the version, are in the past then.
         """
         self._graves = {
             uid: died
             for uid, died in self._graves.items()
-            if uid in listed or (died is not None and died > version)
+            if (listed is None or uid in listed if died is None else died > version)
         }
 
     def _set(self, namespace: str, name: str, held: Held | None) -> None:

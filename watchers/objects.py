@@ -10,7 +10,7 @@ differs: that metric must stay 0. Nothing here looks into a spec.
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -44,6 +44,15 @@ class Pace:
     idle: timedelta = timedelta(seconds=70)
     compare_every: timedelta = timedelta(minutes=10)
     settle: timedelta = timedelta(seconds=5)
+
+
+@dataclass(slots=True)
+class _Listing:
+    """What a complete list has shown: all places, the uids known to be deleted, its version."""
+
+    seen: set[Place] = field(default_factory=set)
+    buried: set[str] = field(default_factory=set)
+    version: int = 0
 
 
 class Reflector:
@@ -92,24 +101,14 @@ class Reflector:
     async def _list(self) -> None:
         """Make the cache equal to the server's state, page by page; wake every tool."""
         self._metrics.relisted(self._kind.plural)
-        seen: set[Place] = set()
-        buried: set[str] = set()
-        version = 0
-        async with aclosing(self._feed.pages(self._kind)) as pages:
-            async for page in pages:
-                version = page.version
-                for stored in page.items:
-                    seen.add(cache.place_of(stored))
-                    if self._shelf.buried(stored):
-                        buried.add(stored["metadata"]["uid"])
-                    self._shelf.put(stored)
-        absent = self._shelf.absent(seen, version)
+        listing = await self._listing(self._shelf.put)
+        absent = self._shelf.absent(listing.seen, listing.version)
         for place in absent:
-            self._shelf.drop(place, self._uid(place), version)
-        self._shelf.forget_graves(version, buried)
-        for namespace in {place[0] for place in (*seen, *absent)}:
+            self._shelf.drop(place, self._uid(place), listing.version)
+        self._shelf.forget_graves(listing.version, listing.buried)
+        for namespace in {place[0] for place in (*listing.seen, *absent)}:
             self._cache.changed(namespace)
-        self._version = version
+        self._version = listing.version
         self._heard_at = self._clock()
         self.synced.set()
 
@@ -175,25 +174,39 @@ class Reflector:
         What looks different may be on its way through the watch, so only what still differs after
         a while counts.
         """
-        seen: set[Place] = set()
         newer: list[JSON] = []
-        version = 0
-        async with aclosing(self._feed.pages(self._kind)) as pages:
-            async for page in pages:
-                version = page.version
-                seen.update(cache.place_of(stored) for stored in page.items)
-                newer.extend(stored for stored in page.items if self._shelf.lacks(stored))
-        gone = {place: self._uid(place) for place in self._shelf.absent(seen, version)}
+
+        def visit(stored: JSON) -> None:
+            if self._shelf.lacks(stored):
+                newer.append(stored)
+
+        listing = await self._listing(visit)
+        absent = self._shelf.absent(listing.seen, listing.version)
+        gone = {place: self._uid(place) for place in absent}
         await asyncio.sleep(self._pace.settle.total_seconds())
         different = sum(self._cache.put(self._kind.plural, stored) for stored in newer)
         for place, uid in gone.items():
-            if self._shelf.drop(place, uid, version):
+            if self._shelf.drop(place, uid, listing.version):
                 self._cache.changed(place[0])
                 different += 1
+        self._shelf.forget_graves(self._version or 0)
         if different:
             _log.error("cache_differed", kind=self._kind.plural, objects=different)
         self._metrics.differed(self._kind.plural, different)
         return different
+
+    async def _listing(self, visit: Callable[[JSON], object]) -> "_Listing":
+        """List everything; each object is visited and then let go, for there may be many."""
+        listing = _Listing()
+        async with aclosing(self._feed.pages(self._kind)) as pages:
+            async for page in pages:
+                listing.version = page.version
+                for stored in page.items:
+                    listing.seen.add(cache.place_of(stored))
+                    if self._shelf.buried(stored):
+                        listing.buried.add(stored["metadata"]["uid"])
+                    visit(stored)
+        return listing
 
     def _uid(self, place: Place) -> str:
         return cache.identity(self._shelf.of(place[0])[place[1]])[0]

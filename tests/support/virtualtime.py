@@ -25,7 +25,8 @@ class _JumpingSelector(selectors.DefaultSelector):
         ready: list[Any] = super().select(0)
         if ready or timeout is None or timeout <= 0:
             return ready if ready or timeout is not None else super().select(_REAL_WAIT)
-        ready = super().select(_GRACE)
+        if len(self.get_map()) > 1:  # more than the loop's own wake-up socket
+            ready = super().select(_GRACE)
         if not ready:
             self.now += timeout
         return ready
