@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run run test unit fmt lint types imports crds generate verify image lock clean
+.PHONY: help setup setup-run run test unit fmt lint types imports crds generate verify faults image lock clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -45,6 +45,9 @@ generate: setup ## Write every generated file
 
 verify: setup ## Fail if a generated file differs from what would be written
 	@$(VENV) -m tests.gate.checks generated
+
+faults: setup ## Crash after every effect, and random worlds: the loop must end the same
+	@$(VENV) -m pytest -q tests/flow tests/properties
 
 image: ## Build the container image of what is committed
 	@$(PYTHON) -m tests.gate.image

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 
 from controller import logs
-from controller.errors import EdgeError
+from controller.errors import EdgeError, Terminal
 from controller.models.summary import DeploymentSummary, InvalidConfig
 from controller.models.toolconfig import ToolConfigSpec
 from controller.models.tooldeployment import ToolDeployment, ToolDeploymentStatus
@@ -59,6 +59,9 @@ class StoreWriter:
             return await self._store.patch_status(deployment, status)
         except errors.NotFound as gone:
             raise errors.Conflict(f"deployment {deployment.name} is gone: {gone.message}") from gone
+        except Terminal as refused:
+            # The server refuses our own status: nobody else can mend that, so it counts as a bug.
+            raise RuntimeError(f"status of {deployment.name}: {refused.message}") from refused
 
     async def delete(self, tool: str, name: str, uid: str) -> None:
         """Delete a deployment; one that is gone, or another of that name, is no error."""

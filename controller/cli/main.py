@@ -11,6 +11,7 @@ import click
 
 COMMANDS = {
     "config": ("controller.cli.config:config", "Check, rewrite and store a tool's config."),
+    "logs": ("controller.cli.logs:logs", "Show what a component or its build printed."),
 }
 """name → (module:object, what the help says)."""
 

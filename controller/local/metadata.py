@@ -18,9 +18,11 @@ Naming = Callable[[str, bool], list[str]]
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _is_label = re.compile(_LABEL).fullmatch
 _is_subdomain = re.compile(_SUBDOMAIN).fullmatch
+_is_1035 = re.compile(_1035).fullmatch
 _is_qualified = re.compile(_QUALIFIED).fullmatch
 _is_label_value = re.compile(rf"({_QUALIFIED})?").fullmatch
 
@@ -45,6 +47,13 @@ _SUBDOMAIN_ERROR = _regex_error(
     "'.', and must start and end with an alphanumeric character",
     _SUBDOMAIN,
     "example.com",
+)
+_1035_ERROR = _regex_error(
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
+    "alphabetic character, and end with an alphanumeric character",
+    _1035,
+    "my-name",
+    "abc-123",
 )
 _QUALIFIED_ERROR = _regex_error(
     "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
@@ -87,6 +96,14 @@ def dns_subdomain(name: str, prefix: bool = False) -> list[str]:
 def _masked(name: str, prefix: bool) -> str:
     # A generateName may end in a dash: the generated part follows it.
     return name[:-1] + "a" if prefix and len(name) > 1 and name.endswith("-") else name
+
+
+def dns_1035(name: str) -> list[str]:
+    """What is wrong with a name that must be an RFC 1035 label (names in CRDs)."""
+    found = [_length_error(63)] if len(name) > 63 else []
+    if not _is_1035(name):
+        found.append(_1035_ERROR)
+    return found
 
 
 def path_segment(name: str, prefix: bool = False) -> list[str]:

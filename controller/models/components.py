@@ -172,7 +172,7 @@ class ContinuousRun(RunSettings):
     port: Port | None = Field(
         default=None,
         description="Port that the component listens on; it gets it in $PORT. Other components "
-        "reach it at http://<component>:<port>.",
+        "reach it at `http://<component>:<port>`.",
         examples=[8000],
     )
     port_protocol: Literal["tcp", "udp"] = Field(
@@ -180,7 +180,7 @@ class ContinuousRun(RunSettings):
     )
     publish: Literal["/"] | None = Field(
         default=None,
-        description="Show the component to the internet at https://<tool>.toolforge.org/. Only "
+        description="Show the component to the internet at `https://<tool>.toolforge.org/`. Only "
         "`/` is possible; needs a tcp port; one component of a tool.",
         examples=["/"],
     )

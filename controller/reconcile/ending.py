@@ -60,11 +60,11 @@ def wind_down(observed: Observed, deployment: ToolDeployment, now: datetime, end
     undo = _undo(observed, deployment)
     since = deployment.status.ending_since
     out_of_time = since is not None and now - since >= observed.policy.cleanup_timeout
-    if undo and not out_of_time:
+    if (undo or observed.blind) and not out_of_time:
         return Step(
             deployment,
             Reason.CANCELLING if end.reason == Reason.CANCELLED else end.reason,
-            f"stopping what is still going ({len(undo)})",
+            f"stopping what is still going ({observed.blind or len(undo)})",
             actions=undo,
             builds=deployment.status.builds,
             runs=deployment.status.runs,

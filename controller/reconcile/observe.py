@@ -3,6 +3,7 @@
 import asyncio
 
 from controller.backends.base import Backend
+from controller.errors import EdgeError
 from controller.reconcile.observed import Observed, Policy
 from controller.reconcile.ports import Objects
 
@@ -16,7 +17,19 @@ async def observe(tool: str, objects: Objects, backend: Backend, policy: Policy)
     config, problems = objects.config_of(tool)
     if not unfinished:
         return Observed(tool, policy, config, problems, finished=finished)
-    builds, jobs = await asyncio.gather(backend.builds.list(tool), backend.jobs.list(tool))
+    try:
+        builds, jobs = await asyncio.gather(backend.builds.list(tool), backend.jobs.list(tool))
+    except EdgeError as error:
+        # Deadlines and cancels hold also while a backend is away: the core decides without it.
+        return Observed(
+            tool,
+            policy,
+            config,
+            problems,
+            unfinished,
+            finished,
+            blind=error.message or error.reason,
+        )
     return Observed(
         tool, policy, config, problems, unfinished, finished, tuple(builds), tuple(jobs)
     )

@@ -26,6 +26,7 @@ class Policy:
     retained: int = 25
     look_at_builds: timedelta = timedelta(seconds=2)
     look_at_jobs: timedelta = timedelta(seconds=1)
+    look_when_blind: timedelta = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Observed:
 
     `config` is None where there is none or where it cannot be used; `config_problems` then says
     why. `unfinished` is ordered by age, oldest first. `builds` (newest first) and `jobs` are read
-    only while a deployment is under way, and are empty otherwise.
+    only while a deployment is under way, and are empty otherwise. `blind` says in words for people
+    why they could not be read; then nothing may be concluded from their being empty.
     """
 
     tool: str
@@ -45,6 +47,7 @@ class Observed:
     finished: tuple[DeploymentSummary, ...] = ()
     builds: tuple[Build, ...] = field(default=())
     jobs: tuple[Job, ...] = field(default=())
+    blind: str = ""
 
     def build(self, build_id: str) -> Build | None:
         """The build of that id, if the service still knows it."""

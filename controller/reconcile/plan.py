@@ -35,6 +35,8 @@ def _next_step(observed: Observed, deployment: ToolDeployment, now: datetime) ->
     for ends in ENDS:
         if step := ends(observed, deployment, now):
             return step
+    if observed.blind:
+        return backend_away(observed, deployment)
     # A deployment keeps to the config that it began with.
     config = deployment.status.tool_config or observed.config
     if config is None:
@@ -71,6 +73,18 @@ def deadline_passed(_: Observed, deployment: ToolDeployment, now: datetime) -> S
         return None
     doing = deployment.status.message or "nothing"
     return ending.fail(deployment, Reason.DEADLINE_EXCEEDED, f"not done in time; last: {doing}")
+
+
+def backend_away(observed: Observed, deployment: ToolDeployment) -> Step:
+    """Builds and jobs cannot be seen: nothing is begun on a guess."""
+    return Step(
+        deployment,
+        Reason.RETRYING,
+        f"waiting for the platform: {observed.blind}",
+        builds=deployment.status.builds,
+        runs=deployment.status.runs,
+        after=observed.policy.look_when_blind,
+    )
 
 
 def config_missing(observed: Observed, deployment: ToolDeployment) -> Step:

@@ -1,5 +1,6 @@
 """Deployments from creation to their end, as a user would see them."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from controller.models.reasons import Reason
@@ -253,3 +254,39 @@ async def test_an_undisturbed_deployment_costs_few_writes_however_many_component
     await world.run()
     assert world.status("d1").status == State.SUCCESSFUL
     assert len(world.writes) <= 6
+
+
+async def test_while_a_backend_is_away_nothing_is_begun_and_it_goes_on_later() -> None:
+    world = World()
+    world.backend.away_until = builders.NOW + timedelta(seconds=30)
+    world.deploy("d1")
+    await world.run(seconds=20)
+    status = world.status("d1")
+    assert (status.status, status.reason) == (State.RUNNING, Reason.RETRYING)
+    assert status.message == "waiting for the platform: the build service does not answer"
+    await world.run()
+    assert world.status("d1").status == State.SUCCESSFUL
+
+
+async def test_a_deadline_holds_also_while_a_backend_is_away() -> None:
+    world = World()
+    world.backend.away_until = builders.NOW + timedelta(hours=9)
+    world.policy = replace(world.policy, deployment_timeout=timedelta(minutes=1))
+    world.deploy("d1")
+    await world.run(seconds=300)
+    status = world.status("d1")
+    assert status.status == State.TIMED_OUT
+    assert status.finished_at is not None
+    assert status.finished_at - builders.NOW < timedelta(seconds=120)
+
+
+async def test_a_cancel_holds_also_while_a_backend_is_away() -> None:
+    world = World()
+    world.deploy("d1")
+    await world.run(seconds=2)
+    world.backend.away_until = builders.NOW + timedelta(hours=9)
+    world.cancel("d1")
+    await world.run(seconds=5)
+    assert world.status("d1").status == State.CANCELLING
+    await world.run(seconds=60)
+    assert world.status("d1").status == State.CANCELLED

@@ -3,9 +3,13 @@
 Called by `tests.gate.generated`. One function per page; each returns path → text.
 """
 
+from prometheus_client import CollectorRegistry
+from prometheus_client.registry import Collector
+
+from controller import metrics as collectors
 from controller.models import reasons as vocabulary
 
-_NOTE = "<!-- Written by `make generate`: change the source, not this page. -->\n"
+NOTE = "<!-- Written by `make generate`: change the source, not this page. -->\n"
 
 _OWNERS = {
     vocabulary.Owner.USER: "you",
@@ -21,9 +25,31 @@ def reasons() -> dict[str, str]:
         for reason, told in vocabulary.EXPLANATIONS.items()
     ]
     text = (
-        f"{_NOTE}\n# Reasons\n\n"
+        f"{NOTE}\n# Reasons\n\n"
         "Why a deployment waits, goes on, or ended as it did: the `reason` of conditions, events,\n"
         "HTTP problems and metrics. The source is `controller/models/reasons.py`.\n\n"
         "| Reason | Whose move it is | What it means | What to do |\n|---|---|---|---|\n"
     )
     return {"docs/reasons.md": text + "".join(rows)}
+
+
+def metrics() -> dict[str, str]:
+    """Every metric of ours: type, labels, meaning."""
+    registry = CollectorRegistry()
+    collectors.Metrics(registry, version="", role="")
+    made: dict[Collector, list[str]] = registry._collector_to_names
+    rows = []
+    for collector in made:
+        labels = ", ".join(f"`{name}`" for name in getattr(collector, "_labelnames", ()))
+        for metric in collector.collect():
+            if metric.name.startswith(f"{collectors.PREFIX}_"):
+                name = metric.name + {"counter": "_total", "info": "_info"}.get(metric.type, "")
+                rows.append(f"| `{name}` | {metric.type} | {labels} | {metric.documentation} |\n")
+    text = (
+        f"{_NOTE}\n# Metrics\n\n"
+        "What `/metrics` shows beside the metrics of the process and of Python. Times are in\n"
+        "seconds. Labels come from fixed sets, so that the number of series does not grow with\n"
+        "the number of tools. The source is `controller/metrics.py`.\n\n"
+        "| Metric | Type | Labels | What it tells |\n|---|---|---|---|\n"
+    )
+    return {"docs/metrics.md": text + "".join(sorted(rows))}

@@ -6,7 +6,7 @@ goes wrong is data: `broken_builds`, `crashing`, `unhealthy` name commits.
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from controller.backends.base import (
     Applied,
@@ -20,7 +20,7 @@ from controller.backends.base import (
     JobSpec,
     JobStatus,
 )
-from controller.errors import Waiting
+from controller.errors import Transient, Waiting
 from controller.models.reasons import Reason
 from controller.models.tooldeployment import JobChange
 
@@ -54,6 +54,7 @@ class FakeBackend:
     build_time: timedelta = timedelta(seconds=3)
     start_time: timedelta = timedelta(seconds=1)
     slots: int = 100
+    away_until: datetime = datetime(2000, 1, 1, tzinfo=UTC)
     broken_builds: set[str] = field(default_factory=set)
     crashing: set[str] = field(default_factory=set)
     unhealthy: set[str] = field(default_factory=set)
@@ -79,6 +80,8 @@ class FakeBuilds:
 
     async def list(self, tool: str) -> list[Build]:
         """All builds, newest first."""
+        if self._world.clock() < self._world.away_until:
+            raise Transient(Reason.PLATFORM_UNAVAILABLE, "the build service does not answer")
         builds = [self._now(build) for build in self._builds.get(tool, {}).values()]
         return sorted(builds, key=lambda b: b.created_at, reverse=True)
 

@@ -28,10 +28,10 @@ _INTEGER_RANGES: Final = {
 _INT64: Final = range(-(2**63), 2**63)
 
 
-def check(obj: Any, root: Node, old: Any | None) -> list[FieldError]:
+def check(obj: Any, root: Node, old: Any | None, path: str = "") -> list[FieldError]:
     """All errors of ``obj``; values equal to those of ``old`` at the same place have none."""
     errors: list[FieldError] = []
-    _check(obj, root, "", errors, _ABSENT if old is None else old)
+    _check(obj, root, path, errors, _ABSENT if old is None else old)
     return errors
 
 

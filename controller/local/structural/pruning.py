@@ -11,7 +11,7 @@ from controller.local.structural.nodes import METADATA_FIELDS, Node
 _TYPE_META = frozenset({"apiVersion", "kind"})
 
 
-def prune(obj: dict[str, Any], root: Node) -> list[str]:
+def prune(obj: Any, root: Node) -> list[str]:
     """Drops unknown fields of ``obj`` in place; returns their paths."""
     unknown: list[str] = []
     _prune_value(obj, root, "", unknown)

@@ -1,0 +1,73 @@
+"""`ptd logs`: what a component printed, or what its build said.
+
+Asks the log route beside the control plane that the kubeconfig names (`controller.api.logs`).
+"""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+
+import click
+
+from controller.cli import access
+
+
+@click.command()
+@click.argument("component")
+@click.option("--build", is_flag=True, help="The log of the component's newest build instead.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with what is added.")
+@click.option("--tail", default=500, show_default=True, help="How many lines back to begin.")
+@access.options
+def logs(  # noqa: PLR0913 - one parameter an option
+    *,
+    component: str,
+    build: bool,
+    follow: bool,
+    tail: int,
+    kubeconfig: str | None,
+    tool: str | None,
+    namespace: str | None,
+) -> None:
+    """Show the output of COMPONENT."""
+    found = access.find(kubeconfig, tool, namespace)
+    parameters = {"lines": str(tail)}
+    if follow:
+        parameters["follow"] = "true"
+    if build:
+        parameters["build"] = "latest"
+    asyncio.run(_print(found, component, parameters))
+
+
+async def _print(found: access.Access, component: str, parameters: dict[str, str]) -> None:
+    import aiohttp  # noqa: PLC0415 - `ptd --help` does not wait for it
+
+    from controller.store.client import NoAccess, open_kubeconfig  # noqa: PLC0415
+
+    try:
+        connection = await open_kubeconfig(Path(found.kubeconfig), time.monotonic)
+    except NoAccess as error:
+        raise click.ClickException(f"no control plane: {error}") from error
+    configuration = connection.calls.configuration
+    await connection.close()
+    headers = {"Authorization": configuration.api_key.get("BearerToken", "")}
+    url = f"{configuration.host}/ptd/v1/tool/{found.tool}/logs/{component}"
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
+    try:
+        async with (
+            aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
+            session.get(url, params=parameters) as response,
+        ):
+            if response.status != 200:
+                raise click.ClickException(_explain(response.status, await response.text()))
+            async for line in response.content:
+                click.echo(line.decode(errors="replace"), nl=False)
+    except aiohttp.ClientError as error:
+        raise click.ClickException(f"{configuration.host} does not answer: {error}") from error
+
+
+def _explain(status: int, body: str) -> str:
+    try:
+        return str(json.loads(body)["messages"]["error"][0])
+    except (ValueError, KeyError, TypeError, IndexError):
+        return f"the server answered {status}: it serves no logs here"
