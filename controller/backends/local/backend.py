@@ -15,7 +15,9 @@ from types import TracebackType
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from controller import errors
+from controller.backends import base
 from controller.backends.local import files
+from controller.backends.local.builds import LocalBuilds
 from controller.backends.local.jobs import LocalJobs
 from controller.backends.local.layout import Layout
 from controller.backends.local.machine import Clock, Machine, OnChange
@@ -40,10 +42,15 @@ class LocalBackend:
         on_change: OnChange = lambda _: None,
     ) -> None:
         layout = Layout(root.absolute())
-        self._machine = Machine(layout, settings, clock, on_change)
+        self._on_change = on_change
+        self._machine = Machine(layout, settings, clock, self._changed)
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._lock: int | None = None
+        self.builds = LocalBuilds(self._machine)
         self.jobs = LocalJobs(self._machine, self._scheduler)
+        self.backend = base.Backend(self.builds, self.jobs)
+        self._wanted = asyncio.Event()
+        self._collector: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "LocalBackend":
         layout = self._machine.layout
@@ -52,6 +59,8 @@ class LocalBackend:
         self._lock = await _take_lock(layout.lock)
         self._scheduler.start()
         await self.jobs.start()
+        await self.builds.load()
+        self._collector = asyncio.create_task(self._collect())
         return self
 
     async def __aexit__(
@@ -71,9 +80,26 @@ class LocalBackend:
         if self._lock is None:
             return
         self._scheduler.shutdown(wait=False)
+        if self._collector:
+            self._collector.cancel()
+            await asyncio.gather(self._collector, return_exceptions=True)
+        await self.builds.close(stop=stop_jobs)
         await self.jobs.close(stop_jobs=stop_jobs)
         os.close(self._lock)
         self._lock = None
+
+    def _changed(self, tool: str) -> None:
+        self._wanted.set()
+        self._on_change(tool)
+
+    async def _collect(self) -> None:
+        """Remove what has become useless, some time after the start and after changes."""
+        pause = self._machine.settings.builds.collect_after.total_seconds()
+        while True:
+            await asyncio.sleep(pause)
+            self._wanted.clear()
+            await self.builds.collect(self.jobs.images())
+            await self._wanted.wait()
 
 
 async def _take_lock(path: Path) -> int:

@@ -83,9 +83,9 @@ def publish(layout: Layout, digest: str, tree: Path) -> Path:
             return tree
 
 
-def collect(layout: Layout, keep: Collection[str], building: Collection[str]) -> None:
-    """Remove images whose digest is not in `keep`, and trees of no image and no live build."""
-    used = set(building)
+def collect(layout: Layout, keep: Collection[str]) -> None:
+    """Remove images whose digest is not in `keep`, and trees of no image. No build may be live."""
+    used = set()
     for link in list(layout.images.iterdir()):
         if link.name in keep and link.exists():
             used.add(link.resolve().name)

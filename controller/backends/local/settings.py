@@ -19,6 +19,7 @@ class BuildLimits:
     image_bytes: int = 4096 * _MIB
     file_bytes: int = 1024 * _MIB
     keep: int = 5
+    collect_after: timedelta = timedelta(minutes=1)
     attempts: int = 3
     protocols: tuple[str, ...] = ("https", "http", "git", "file")
     fetch_stall: timedelta = timedelta(seconds=30)

@@ -133,20 +133,29 @@ async def find(directory: Path) -> Shim | None:
         await asyncio.sleep(_SHORTLY)  # between its lock and its pid, or just another look
 
 
+async def end(directory: Path) -> Shim | None:
+    """Ask what runs in `directory` to end; None when nothing does, nor is about to."""
+    while True:
+        if shim := await find(directory):
+            shim.terminate()
+            return shim
+        with files.try_lock(directory / "lock") as free:
+            if free:
+                await _end_orphans(directory)
+                _call_off(directory)
+                return None
+
+
 async def stop(directory: Path) -> None:
     """Return when nothing runs in `directory` any more."""
     grace = float(files.read_json(directory / "spec.json").get("grace", 0))
-    while shim := await find(directory):
-        shim.terminate()
+    while shim := await end(directory):
         try:
             async with asyncio.timeout(grace + _OVERTIME):
                 await shim.wait()
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(shim.pid, signal.SIGKILL)
-    with files.try_lock(directory / "lock") as free:
-        if free:
-            await _end_orphans(directory)
 
 
 async def remove(directory: Path) -> None:
@@ -171,6 +180,16 @@ def last_exit(directory: Path) -> Exit | None:
         story["error"],
         datetime.fromtimestamp(story["ended"], UTC),
     )
+
+
+def _call_off(directory: Path) -> None:
+    """Say that the newest run is over: a shim that was started and not yet there will not begin."""
+    run = files.read_json(directory / "spec.json").get("run")
+    if run is None or files.read_json(directory / "exit.json").get("run") == run:
+        return
+    story = {"run": run, "code": None, "signal": None, "reason": "stopped", "error": ""}
+    now = datetime.now(UTC).timestamp()
+    files.write_json(directory / "exit.json", {**story, "started": now, "ended": now})
 
 
 def _spawn(directory: Path) -> int:

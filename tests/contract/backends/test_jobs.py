@@ -6,15 +6,11 @@ from dataclasses import replace
 from controller.backends import base
 from controller.models.reasons import Reason
 from controller.models.tooldeployment import JobChange
-from tests.contract.backends.worlds import OTHER_TOOL, TOOL, World, job_that, until
-
-
-async def steady(world: World, name: str = "web") -> base.JobSpec:
-    return base.JobSpec(name, await world.image(), world.steady)
+from tests.contract.backends.worlds import DEPLOYMENT, OTHER_TOOL, TOOL, World, job_that, until
 
 
 def is_up(job: base.Job) -> bool:
-    return job.status.phase is base.JobPhase.UP
+    return job.status.phase is base.JobPhase.UP and job.serving is None
 
 
 async def test_a_tool_without_jobs_has_none(world: World) -> None:
@@ -22,17 +18,17 @@ async def test_a_tool_without_jobs_has_none(world: World) -> None:
 
 
 async def test_a_new_job_is_created_and_comes_up(world: World) -> None:
-    spec = await steady(world)
+    spec = world.steady_job()
     applied = await world.jobs.apply(TOOL, spec)
     job = await job_that(world, is_up)
     assert applied.change is JobChange.CREATED
-    assert (job.name, job.kind, job.serving) == ("web", base.JobKind.CONTINUOUS, None)
+    assert (job.name, job.kind) == ("web", base.JobKind.CONTINUOUS)
     assert job.spec in (spec, None)
     assert (job.status.restarts, job.status.trouble) == (0, None)
 
 
 async def test_an_equal_spec_changes_nothing(world: World) -> None:
-    spec = await steady(world)
+    spec = world.steady_job()
     await world.jobs.apply(TOOL, spec)
     before = await job_that(world, is_up)
     applied = await world.jobs.apply(TOOL, spec)
@@ -41,47 +37,45 @@ async def test_an_equal_spec_changes_nothing(world: World) -> None:
 
 
 async def test_a_changed_setting_updates_the_job(world: World) -> None:
-    spec = await steady(world)
+    spec = world.steady_job()
     await world.jobs.apply(TOOL, spec)
     await job_that(world, is_up)
     changed = replace(spec, run=spec.run.model_copy(update={"replicas": 2}))
     applied = await world.jobs.apply(TOOL, changed)
-    job = await job_that(world, lambda job: is_up(job) and job.serving is None)
+    job = await job_that(world, is_up)
     assert applied.change is JobChange.UPDATED
     assert job.spec in (changed, None)
 
 
 async def test_another_image_updates_the_job(world: World) -> None:
-    spec = await steady(world)
+    spec = world.steady_job()
     await world.jobs.apply(TOOL, spec)
     await job_that(world, is_up)
-    changed = replace(spec, image=await world.other_image())
-    applied = await world.jobs.apply(TOOL, changed)
+    applied = await world.jobs.apply(TOOL, replace(spec, image=world.other_image()))
     await job_that(world, is_up)
     assert applied.change is JobChange.UPDATED
 
 
 async def test_another_restart_id_restarts_the_job_once(world: World) -> None:
-    spec = await steady(world)
+    spec = world.steady_job()
     await world.jobs.apply(TOOL, spec)
     await job_that(world, is_up)
-    again = replace(spec, restart_id="20261121-212243-tjjijwzt46")
+    again = replace(spec, restart_id=DEPLOYMENT)
     changes = [(await world.jobs.apply(TOOL, again)).change for _ in range(2)]
     await job_that(world, is_up)
     assert changes == [JobChange.RESTARTED, JobChange.UNCHANGED]
 
 
 async def test_a_job_that_fails_again_and_again_says_so_with_its_last_lines(world: World) -> None:
-    spec = base.JobSpec("web", await world.image(), world.crashing)
-    await world.jobs.apply(TOOL, spec)
+    await world.jobs.apply(TOOL, world.crashing_job())
     job = await job_that(world, lambda job: job.status.trouble is not None)
     assert job.status.trouble is Reason.CRASH_LOOP
     assert job.status.restarts >= 1
-    assert any("crashing" in line for line in job.status.log_tail)
+    assert world.last_words in "\n".join(job.status.log_tail)
 
 
 async def test_a_scheduled_job_is_installed(world: World) -> None:
-    spec = base.JobSpec("nightly", await world.image(), world.scheduled)
+    spec = world.scheduled_job()
     applied = await world.jobs.apply(TOOL, spec)
     job = await job_that(world, lambda job: job.status.phase is base.JobPhase.INSTALLED)
     again = await world.jobs.apply(TOOL, spec)
@@ -90,7 +84,7 @@ async def test_a_scheduled_job_is_installed(world: World) -> None:
 
 
 async def test_a_deleted_job_is_gone_and_its_name_is_free(world: World) -> None:
-    spec = await steady(world)
+    spec = world.steady_job()
     await world.jobs.apply(TOOL, spec)
     await world.jobs.delete(TOOL, "web")
 
@@ -109,26 +103,24 @@ async def test_deleting_a_job_that_is_not_there_is_no_error(world: World) -> Non
 
 
 async def test_a_tool_sees_its_own_jobs_only(world: World) -> None:
-    await world.jobs.apply(TOOL, await steady(world))
+    await world.jobs.apply(TOOL, world.steady_job())
     assert list(await world.jobs.list(OTHER_TOOL)) == []
     await world.jobs.delete(OTHER_TOOL, "web")
     assert [job.name for job in await world.jobs.list(TOOL)] == ["web"]
 
 
 async def test_the_log_has_what_the_job_printed(world: World) -> None:
-    await world.jobs.apply(TOOL, await steady(world))
+    await world.jobs.apply(TOOL, world.steady_job())
 
-    async def printed() -> str | None:
-        lines = [line async for line in world.jobs.log(TOOL, "web")]
-        return next((line for line in lines if "ready" in line), None)
+    async def printed() -> bool | None:
+        return [line async for line in world.jobs.log(TOOL, "web")] != [] or None
 
     assert await until(world, printed)
 
 
 async def test_a_followed_log_goes_on_while_the_job_does(world: World) -> None:
-    await world.jobs.apply(TOOL, await steady(world))
-    log = world.jobs.log(TOOL, "web", follow=True)
+    await world.jobs.apply(TOOL, world.steady_job())
     async with asyncio.timeout(20):
-        async for line in log:
-            if "ready" in line:
-                break
+        async for line in world.jobs.log(TOOL, "web", follow=True):
+            assert line
+            break
