@@ -17,6 +17,7 @@ from controller.config.problems import Loc, Problem, printable
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 32
+_LONGEST_NUMBER = 64
 
 _PREFIX = "tag:yaml.org,2002:"
 _CONVERTED = frozenset(_PREFIX + name for name in ("int", "float", "bool", "null"))
@@ -181,6 +182,8 @@ class _Reader:
 
     def _scalar(self, event: Any) -> Any:
         """Numbers, true, false and null become that; everything else, dates included, is text."""
+        if len(event.value) > _LONGEST_NUMBER:
+            return event.value
         tag = event.tag
         if tag in (None, "!"):
             tag = self._resolver.resolve(yaml.ScalarNode, event.value, event.implicit)

@@ -18,7 +18,7 @@ class Problem:
 
     `loc` is the path in the config after old spellings were replaced. `line` and `column` count
     from 1; None where the config did not come as text. `kind` is pydantic's error type, or
-    `rule`, `old_spelling`, `unknown_field`, `syntax`, `duplicate`. `received` is the scalar that
+    `rule`, `old_spelling`, `unknown_field`, `more`, `syntax`, `duplicate`. `received` is the scalar that
     was refused, None where there is none or where it may hold a secret.
     """
 
@@ -41,7 +41,7 @@ class Problem:
         """The sentence that the public API has for it, as an error or as a warning."""
         if self.kind == UNKNOWN_FIELD:
             return f"Unknown field {self.path}, skipped"
-        if self.kind == "old_spelling":
+        if self.kind in ("old_spelling", "more"):
             return f"{self.message}. {self.hint}"
         place = printable(" -> ".join(str(step) for step in self.loc))
         prefix = "Value error, " if self.kind == "rule" else ""

@@ -70,7 +70,9 @@ def unknown(data: Table) -> list[Problem]:
             if key in shape or contradiction:
                 continue
             if len(found) == MAX_UNKNOWN:
-                return found
+                # Each guess costs time, and nobody reads a hundred of them.
+                more = f"There are more than {MAX_UNKNOWN} unknown fields"
+                return [*found, Problem(loc, more, "Is this the right file?", "more")]
             hint = _guess(key, kind, shape)
             message = "Unknown field, it is skipped"
             found.append(Problem((*loc, key), message, hint, UNKNOWN_FIELD))

@@ -93,6 +93,14 @@ def test_an_unknown_field_is_left_out_and_warned_about(
     assert expected[1].rpartition(".")[2] not in str(loaded.stored).replace("'ref': 'main'", "")
 
 
+def test_a_file_of_another_kind_is_not_answered_with_a_thousand_warnings() -> None:
+    loaded = config.load(with_top(*(f"k{number}: 1" for number in range(300))))
+    assert len(loaded.warnings) == 101
+    assert "There are more than 100 unknown fields. Is this the right file?" in {
+        it.api_text for it in loaded.warnings
+    }
+
+
 def test_numbers_and_truths_may_be_written_as_the_public_api_takes_them() -> None:
     loaded = config.load(with_run("command: x", "port: '8000'", "filelog: 'yes'", "replicas: 2.0"))
     assert loaded.stored["components"]["web"]["run"] == {
