@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import yaml
 
 from controller.models import meta
 
@@ -79,6 +80,7 @@ def find(kubeconfig: str | None, tool: str | None, namespace: str | None) -> Acc
     file = kubeconfig or os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
     if tool and namespace and meta.namespace_of(tool) != namespace:
         raise click.UsageError(f"the tool {tool} lives in the namespace {meta.namespace_of(tool)}")
+    _check(file)
     if tool:
         return Access(file, tool)
     chosen = namespace or _namespace(file)
@@ -91,12 +93,24 @@ def find(kubeconfig: str | None, tool: str | None, namespace: str | None) -> Acc
 def _namespace(kubeconfig: str) -> str:
     from kubernetes.aio import config  # noqa: PLC0415
 
-    if not any(Path(part).is_file() for part in kubeconfig.split(os.pathsep)):
-        raise click.ClickException(
-            f"no control plane: there is no file {kubeconfig}; name one with --kubeconfig"
-        )
     try:
         _, active = config.list_kube_config_contexts(kubeconfig)  # type: ignore[no-untyped-call]
     except (config.ConfigException, OSError) as error:
         raise click.ClickException(f"no control plane: {kubeconfig}: {error}") from error
     return str((active.get("context") or {}).get("namespace") or "default")
+
+
+def _check(kubeconfig: str) -> None:
+    """The client library answers a file that is none with tracebacks."""
+    files = [Path(part) for part in kubeconfig.split(os.pathsep) if Path(part).is_file()]
+    if not files:
+        raise click.ClickException(
+            f"no control plane: there is no file {kubeconfig}; name one with --kubeconfig"
+        )
+    for file in files:
+        try:
+            content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, OSError, ValueError):
+            content = None
+        if not isinstance(content, dict):
+            raise click.ClickException(f"no control plane: {file} is not a kubeconfig")

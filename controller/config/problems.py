@@ -17,9 +17,9 @@ class Problem:
     """A mistake (error) or an oddity (warning).
 
     `loc` is the path in the config after old spellings were replaced. `line` and `column` count
-    from 1; None where the config did not come as text. `kind` is pydantic's error type, or
-    `rule`, `old_spelling`, `unknown_field`, `more`, `syntax`, `duplicate`. `received` is the scalar that
-    was refused, None where there is none or where it may hold a secret.
+    from 1; None where the config did not come as text. `kind` is pydantic's error type, or one of
+    `rule`, `old_spelling`, `unknown_field`, `more`, `syntax`, `duplicate`. `received` is the scalar
+    that was refused, None where there is none or where it may hold a secret.
     """
 
     loc: Loc

@@ -46,7 +46,7 @@ def metrics() -> dict[str, str]:
                 name = metric.name + {"counter": "_total", "info": "_info"}.get(metric.type, "")
                 rows.append(f"| `{name}` | {metric.type} | {labels} | {metric.documentation} |\n")
     text = (
-        f"{_NOTE}\n# Metrics\n\n"
+        f"{NOTE}\n# Metrics\n\n"
         "What `/metrics` shows beside the metrics of the process and of Python. Times are in\n"
         "seconds. Labels come from fixed sets, so that the number of series does not grow with\n"
         "the number of tools. The source is `controller/metrics.py`.\n\n"

@@ -138,6 +138,16 @@ def test_without_a_control_plane_it_says_how_to_name_one(files: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("content", [b"", b"x", b"[", b"- 1", b"\xff\xfe", b"a: 1"])
+def test_a_kubeconfig_that_is_none_is_a_sentence(files: Path, content: bytes) -> None:
+    (files / "odd").write_bytes(content)
+    for command in (["show"], ["apply", "good.yaml"]):
+        for tool in ([], ["--tool", "demo"]):
+            result = ptd(*command, "--kubeconfig", "odd", *tool)
+            assert result.exit_code == 1
+            assert result.output.splitlines()[-1].startswith("Error: no control plane: odd")
+
+
 def kubeconfig(server: FakeKube, namespace: str = "tool-demo") -> str:
     """The path of a kubeconfig for a server, written to the present directory."""
     content = {

@@ -55,20 +55,20 @@ def check(loaded: config.Loaded) -> None:
         assert config.load_object(loaded.stored).stored == loaded.stored
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(CONFIGS | TREES)
 def test_any_object_is_a_config_or_a_list_of_mistakes(data: Any) -> None:
     check(config.load_object(data))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_a_config_or_a_list_of_mistakes(text: str) -> None:
     check(config.load(text))
     assert isinstance(config.migrate(text).text, str)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.sampled_from([GOOD, OLD]), st.data())
 def test_a_good_text_with_a_piece_changed_is_never_a_surprise(text: str, data: Any) -> None:
     start = data.draw(st.integers(0, len(text)))

@@ -1,23 +1,24 @@
 """The generated schemas on the embedded control plane: an object made by hand gets our answers."""
 
 import copy
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import yaml
 
 from controller import config
+from controller.local import crd, tables
 from controller.local.structural import Structural
 from controller.models import crds
 from tests.repo import tree
 from tests.unit.config.mistakes import MISTAKES
 from tests.unit.config.texts import EXAMPLES, GOOD
 
+DEFINITIONS = {it["spec"]["names"]["kind"]: it for it in crds.definitions()}
 SCHEMAS = {
-    it["spec"]["names"]["kind"]: Structural(
-        it["spec"]["versions"][0]["schema"]["openAPIV3Schema"], resets=("status",)
-    )
-    for it in crds.definitions()
+    kind: Structural(it["spec"]["versions"][0]["schema"]["openAPIV3Schema"], resets=("status",))
+    for kind, it in DEFINITIONS.items()
 }
 CONFIGS = {
     "the example": (tree.ROOT / "examples" / "toolforge.yaml").read_text(),
@@ -162,3 +163,52 @@ def test_an_object_of_the_older_service_is_stored_whole() -> None:
     obj = made("ToolDeployment", spec)
     assert refusals(obj) == []
     assert obj["spec"] == spec
+
+
+@pytest.mark.parametrize("kind", SCHEMAS)
+def test_the_control_plane_accepts_the_definition(kind: str) -> None:
+    definition = copy.deepcopy(DEFINITIONS[kind])
+    crd.default(definition)
+    assert list(map(str, crd.check(definition, None))) == []
+
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+SEEN = {"creationTimestamp": "2026-11-21T11:58:00Z"}
+
+
+def printed(obj: dict[str, Any]) -> dict[str, Any]:
+    """What `kubectl get` shows of an object: column → cell."""
+    version = DEFINITIONS[obj["kind"]]["spec"]["versions"][0]
+    shown = tables.table([obj], tables.columns_of(version), {}, "None", NOW)
+    names = [column["name"] for column in shown["columnDefinitions"]]
+    return dict(zip(names, shown["rows"][0]["cells"], strict=True))
+
+
+def test_kubectl_shows_a_deployment_with_what_matters() -> None:
+    obj = made("ToolDeployment", {})
+    refusals(obj)
+    obj["metadata"] |= SEEN
+    obj["status"] = {"status": "running", "commit": "35b594f5d4", "message": "Building web"}
+    assert printed(obj) == {
+        "Name": "d1",
+        "Status": "running",
+        "Trigger": "manual",
+        "Age": "2m",
+        "Commit": "35b594f5d4",
+        "Message": "Building web",
+    }
+
+
+def test_kubectl_shows_whether_a_config_is_valid() -> None:
+    obj = tool_config(yaml.safe_load(CONFIGS["the example"]))
+    obj["metadata"] |= SEEN
+    condition = {"type": "Valid", "status": "False", "message": "no component `wbe`"}
+    obj["status"] = {"conditions": [{"type": "Ready", "status": "True"}, condition]}
+    assert printed(obj) == {
+        "Name": "demo-config",
+        "Auto-Deploy": True,
+        "Interval": "30s",
+        "Valid": "False",
+        "Age": "2m",
+        "Message": "no component `wbe`",
+    }
