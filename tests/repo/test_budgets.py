@@ -41,7 +41,8 @@ def test_a_function_fits_on_a_screen(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=_id)
 def test_a_module_says_what_it_is_for(path: Path) -> None:
     purpose = ast.get_docstring(ast.parse(tree.text(path))) or ""
-    assert len(purpose.split()) >= 4, "open it with a docstring: what for, who calls it"
+    words = 1 if path.parts[0] == "tests" else 4
+    assert len(purpose.split()) >= words, "open it with a docstring: what for, who calls it"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=_id)
