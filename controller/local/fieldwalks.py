@@ -44,7 +44,8 @@ def fields(value: Any, node: Node | None) -> Fields:
     """All fields of a configuration that somebody applies.
 
     A field that the schema names is in the set only with a value of its own: an object is not
-    owned by who owns its fields, a map's entry and a list's item are.
+    owned by who owns its fields, a map's entry and a list's item are. (Kubernetes has nobody own
+    an empty granular list; with that, applying the same again could change something.)
     """
     found: Fields = {}
     if not _granular(value, node):
@@ -54,7 +55,7 @@ def fields(value: Any, node: Node | None) -> Fields:
         below = fields(part, child)
         known = node is not None and element[2:] in node.properties
         entry = not element.startswith("f:") or not known
-        if (entry or part in ({}, None)) and MEMBER not in below:
+        if (entry or part in ({}, [], None)) and MEMBER not in below:
             below = {MEMBER: {}, **below}
         if below:
             found[element] = below

@@ -229,7 +229,7 @@ def _reference(schema: Schema) -> Schema:
 
 
 def _parameter(given: Schema) -> Schema:
-    return {k: v for k, v in given.items() if k != "schema"} | given["schema"]
+    return {**{k: v for k, v in given.items() if k != "schema"}, **given["schema"]}
 
 
 def _response(given: Schema) -> Schema:
