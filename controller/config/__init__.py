@@ -6,9 +6,9 @@ holds. Both accept old spellings, keep unknown fields out, and never raise for b
 themselves are the models' (`controller.models.toolconfig`).
 """
 
-from controller.config.loading import Loaded, load, load_object
+from controller.config.loading import Loaded, load, load_object, plain_loc
 from controller.config.migrating import Migrated, migrate
 from controller.config.problems import Problem
 from controller.models.findings import Policy
 
-__all__ = ["Loaded", "Migrated", "Policy", "Problem", "load", "load_object", "migrate"]
+__all__ = ["Loaded", "Migrated", "Policy", "Problem", "load", "load_object", "migrate", "plain_loc"]

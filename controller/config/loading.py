@@ -103,7 +103,7 @@ def _validate(
 
 
 def _problem(line: ErrorDetails) -> Problem:
-    loc, value = _plain_loc(line["loc"]), line["input"]
+    loc, value = plain_loc(line["loc"]), line["input"]
     if line["type"] == RULE:
         context = line["ctx"]
         return Problem(loc, context["text"], context["hint"], RULE, _received(loc, value))
@@ -116,11 +116,16 @@ def _problem(line: ErrorDetails) -> Problem:
     return Problem(loc, message, hint, line["type"], _received(loc, value))
 
 
-def _plain_loc(loc: tuple[int | str, ...]) -> Loc:
-    """The path in the file: without pydantic's names of shapes and its mark of a bad key."""
-    if loc[:1] != ("components",):
+def plain_loc(loc: tuple[int | str, ...]) -> Loc:
+    """The path in the file: without pydantic's names of shapes and its mark of a bad key.
+
+    Also of a path in an object that holds a config somewhere (`spec`, `status.tool_config`).
+    """
+    if "components" not in loc:
         return loc
-    steps = [step for at, step in enumerate(loc) if at not in (2, 3, 4) or step not in _SHAPE_TAGS]
+    start = loc.index("components")
+    shapes = range(start + 2, start + 5)
+    steps = [step for at, step in enumerate(loc) if at not in shapes or step not in _SHAPE_TAGS]
     return tuple(steps[:-1] if steps[-1] == "[key]" else steps)
 
 
