@@ -152,8 +152,8 @@ def part(name: str) -> str:
 
 
 def _tls(gateway: Gateway) -> ssl.SSLContext | bool:
-    if not gateway.verify and gateway.certificate is None:
-        return False
+    if gateway.certificate is None and gateway.authority is None:
+        return gateway.verify
     context = ssl.create_default_context(cafile=gateway.authority)
     if not gateway.verify:
         context.check_hostname = False
