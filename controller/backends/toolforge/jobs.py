@@ -152,7 +152,7 @@ class ToolforgeJobs:
             return JobChange.UNCHANGED  # deleted under our hands: the next look sees it
         template = definition.template(after)
         if before is None:
-            self.rollouts.changed(key, template, sent_at)
+            self.rollouts.changed(key, template, sent_at, spec.restart_id)
             return JobChange.CREATED
         if changed and await self._replaces_pods(tool, spec, before, template, sent_at):
             return JobChange.UPDATED
@@ -179,7 +179,7 @@ class ToolforgeJobs:
         if since is not None and same and not self.rollouts.is_marked(key):
             return False
         kept = None if since is None else self.rollouts.keeps(key, template, since)
-        self.rollouts.changed(key, template, sent_at)
+        self.rollouts.changed(key, template, sent_at, "" if kept else spec.restart_id)
         if kept:
             return False
         if kept is None and since is not None and int(before.get("replicas") or 1) > 1:
@@ -192,15 +192,17 @@ class ToolforgeJobs:
     async def _restart_once(self, tool: str, spec: JobSpec, before: Seen) -> bool:
         """Carry out the restart that a spec asks for, unless that has been done.
 
-        The service keeps no mark of it, but its age does: what was started after the deployment
-        that asks was created has been restarted for it.
+        The service keeps no mark of it. What this process did, it remembers. Of what was done
+        before, the age tells: what was started after the deployment that asks was created has been
+        restarted for it.
         """
         key = (tool, spec.name)
         if not spec.restart_id or self.rollouts.was_restarted_by(key, spec.restart_id):
             return False
         now = self.clock()
         asked, started = created_at(spec.restart_id), status.started_at(before, now)
-        if asked is not None and started is not None and started >= asked:
+        is_ours = started is not None and self.rollouts.made(key, started)
+        if asked is not None and started is not None and started >= asked and not is_ours:
             return False
         await self._restart(tool, spec.name)
         self.rollouts.restarted(key, definition.template(before), now, spec.restart_id)

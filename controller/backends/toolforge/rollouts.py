@@ -24,9 +24,12 @@ _ROUNDING = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class _Change:
+    """`marked`: by a restart. `by`: the restart that was asked for with it ("" for none)."""
+
     at: datetime
     template: str
-    restart: str = ""
+    marked: bool
+    by: str
 
 
 @dataclass(slots=True)
@@ -36,17 +39,17 @@ class Rollouts:
     _seen: OrderedDict[Key, tuple[_Change, ...]] = field(default_factory=OrderedDict)
     _adjusted: OrderedDict[Key, datetime] = field(default_factory=OrderedDict)
 
-    def changed(self, key: Key, template: str, at: datetime) -> None:
+    def changed(self, key: Key, template: str, at: datetime, by: str) -> None:
         """From `at` on, new pods are made from `template`.
 
         The service writes a Deployment anew on a change, without the mark of a restart, so that
         after a restart even an equal template makes new pods (seen in the recording, step 44).
         """
-        self._add(key, _Change(at, template))
+        self._add(key, _Change(at, template, marked=False, by=by))
 
-    def restarted(self, key: Key, template: str, at: datetime, restart: str) -> None:
-        """All pods from before `at` are being replaced, by order of `restart` ("" for our own)."""
-        self._add(key, _Change(at, template, restart or at.isoformat()))
+    def restarted(self, key: Key, template: str, at: datetime, by: str) -> None:
+        """All pods from before `at` are being replaced."""
+        self._add(key, _Change(at, template, marked=True, by=by))
 
     def adjusted(self, key: Key, at: datetime) -> None:
         """The job was changed in something that its pods do not notice."""
@@ -58,8 +61,12 @@ class Rollouts:
         self._adjusted.pop(key, None)
 
     def was_restarted_by(self, key: Key, restart: str) -> bool:
-        """Whether this process has carried out that restart already."""
-        return any(change.restart == restart for change in self._seen.get(key, ()))
+        """Whether this process has made new pods for that restart already."""
+        return any(change.by == restart for change in self._seen.get(key, ()))
+
+    def made(self, key: Key, since: datetime) -> bool:
+        """Whether pods that started at `since` are there because of what this process did."""
+        return _made_of(self._seen.get(key, ()), since) is not None
 
     def last_adjusted(self, key: Key) -> datetime | None:
         """When it was changed without a new pod, last."""
@@ -79,7 +86,7 @@ class Rollouts:
         changes = self._seen.get(key)
         if not changes or changes[-1].template != template:
             return None
-        return _made_of(changes, since) == (template, changes[-1].restart)
+        return _same(_made_of(changes, since), changes[-1])
 
     def keeps(self, key: Key, template: str, since: datetime) -> bool | None:
         """Whether pods that started at `since` would outlive a change to `template`.
@@ -88,12 +95,12 @@ class Rollouts:
         None: cannot tell what they were made from.
         """
         made_of = _made_of(self._seen.get(key, ()), since)
-        return None if made_of is None else made_of == (template, "")
+        return None if made_of is None else made_of.template == template and not made_of.marked
 
     def is_marked(self, key: Key) -> bool:
         """Whether the pods carry the mark of a restart, which the next change takes away."""
         changes = self._seen.get(key)
-        return bool(changes and changes[-1].restart)
+        return bool(changes and changes[-1].marked)
 
     def check(self, key: Key, template: str) -> None:
         """Forget a job whose definition in force is not the one that this process saw last."""
@@ -112,6 +119,14 @@ def _put(memory: OrderedDict[Key, T], key: Key, value: T) -> None:
         memory.popitem(last=False)
 
 
-def _made_of(changes: tuple[_Change, ...], since: datetime) -> tuple[str, str] | None:
+def _made_of(changes: tuple[_Change, ...], since: datetime) -> _Change | None:
+    """The change that was in force then."""
     before = [change for change in changes if change.at <= since + _ROUNDING]
-    return (before[-1].template, before[-1].restart) if before else None
+    return before[-1] if before else None
+
+
+def _same(one: _Change | None, other: _Change) -> bool:
+    """Whether two changes make the same pods: every restart makes others."""
+    if one is None or one.template != other.template:
+        return False
+    return one is other or not (one.marked or other.marked)

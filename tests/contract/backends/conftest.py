@@ -1,14 +1,19 @@
 """The backends that the contract suite runs against: one fixture, one parameter per backend."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
 
 from tests.contract.backends.local_world import local_world
+from tests.contract.backends.toolforge_world import toolforge_world
 from tests.contract.backends.worlds import World
 
-WORLDS = {"local": local_world}
+WORLDS: dict[str, Callable[[Path], AbstractAsyncContextManager[World]]] = {
+    "local": local_world,
+    "toolforge": toolforge_world,
+}
 
 
 @pytest.fixture(params=WORLDS)

@@ -15,6 +15,9 @@ EPOCH = datetime(2026, 11, 21, 22, 27, 25, 850_000, tzinfo=UTC)
 class SimulatedClock:
     """Starts at `start`, runs at `speed` seconds per second (0: only `advance` moves it)."""
 
+    # Seconds that pass by themselves in each pause of somebody who waits in a stand-in.
+    idle = 0.0
+
     def __init__(self, start: datetime = EPOCH, speed: float = 0.0) -> None:
         self._start = start
         self._speed = speed
@@ -36,10 +39,11 @@ def real_clock(speed: float = 1.0) -> SimulatedClock:
     return SimulatedClock(datetime.now(UTC), speed)
 
 
-async def until(condition: Callable[[], bool], pause: float = 0.01) -> None:
+async def until(condition: Callable[[], bool], clock: SimulatedClock, pause: float = 0.01) -> None:
     """Let others run until a condition on simulated time holds."""
-    while not condition():  # noqa: ASYNC110 - simulated time sends no events
+    while not condition():
         await asyncio.sleep(pause)
+        clock.advance(clock.idle)
 
 
 def rfc3339(moment: datetime) -> str:

@@ -219,7 +219,7 @@ class _Routes:
                 sent += 1
             if ended or request.query.get("follow", "false") != "true":
                 return response
-            await clocks.until(functools.partial(_moved_on, run, clock, sent))
+            await clocks.until(functools.partial(_moved_on, run, clock, sent), clock)
 
     async def quotas(self, request: web.Request) -> web.Response:
         storage = {"name": "Storage", "limit": "1.00Gi", "used": "0.42Gi", "available": "0.58Gi"}
