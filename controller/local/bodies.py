@@ -1,0 +1,147 @@
+"""Bytes of a request to JSON values and back: JSON, YAML, and the errors for what is neither.
+
+Called by `decoding` (objects) and `patches`. Knows nothing of kinds. Numbers with an integral
+value become integers, as they do in kube-apiserver, so that `2.0` is stored as `2`.
+"""
+
+import json
+from typing import Any, NoReturn
+
+import yaml
+
+Object = dict[str, Any]
+
+LIMIT = 3 * 1024 * 1024
+"""Bytes of a request's body, as in kube-apiserver."""
+
+
+class ParseError(ValueError):
+    """Not a value; the message says why in a few words."""
+
+
+class Duplicates(list[str]):
+    """Paths of keys that stand twice in one object; the last one counts."""
+
+
+class _Twice(dict[str, Any]):
+    """An object in which keys stand twice: which ones."""
+
+    twice: tuple[str, ...] = ()
+
+
+def parse_json(raw: bytes) -> tuple[Any, Duplicates]:
+    """A JSON text. Raises ParseError."""
+    any_twice = False
+
+    def build(pairs: list[tuple[str, Any]]) -> Object:
+        nonlocal any_twice
+        found = dict(pairs)
+        if len(found) == len(pairs):
+            return found
+        any_twice = True
+        marked = _Twice(found)
+        names = [name for name, _ in pairs]
+        marked.twice = tuple(dict.fromkeys(name for name in names if names.count(name) > 1))
+        return marked
+
+    try:
+        text = raw.decode()
+        if not text.strip():
+            raise ParseError("unexpected end of JSON input")
+        value = json.loads(
+            text, object_pairs_hook=build, parse_float=_number, parse_constant=_refuse
+        )
+    except json.JSONDecodeError as error:
+        raise ParseError(_as_go_says(error)) from None
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise ParseError(f"invalid JSON: {type(error).__name__}") from None
+    duplicates = Duplicates()
+    if any_twice:
+        _collect(value, "", duplicates)
+    return value, duplicates
+
+
+def _number(text: str) -> int | float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise ParseError(f"number {text} is out of range")
+    return int(value) if value.is_integer() and abs(value) < 1 << 53 else value
+
+
+def _refuse(text: str) -> NoReturn:
+    raise ParseError(f"invalid character '{text[0]}' looking for beginning of value")
+
+
+def _as_go_says(error: json.JSONDecodeError) -> str:
+    rest = error.doc[error.pos :]
+    if not rest.strip() or error.msg.startswith("Unterminated"):
+        return "unexpected end of JSON input"
+    wanted = "object key string" if "property name" in error.msg else "value"
+    return f"invalid character '{rest[0]}' looking for beginning of {wanted}"
+
+
+def _collect(value: Any, path: str, into: Duplicates) -> None:
+    if isinstance(value, _Twice):
+        into.extend(f"{path}{name}" for name in value.twice)
+    if isinstance(value, dict):
+        for name, each in value.items():
+            _collect(each, f"{path}{name}.", into)
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            _collect(each, f"{path[:-1]}[{index}].", into)
+
+
+class _Loader(yaml.CSafeLoader):
+    """YAML as Kubernetes reads it: times stay strings."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def parse_yaml(raw: bytes) -> Any:
+    """A YAML text (or JSON, which is tried first). Raises ParseError."""
+    try:
+        return parse_json(raw)[0]
+    except ParseError:
+        pass
+    try:
+        value = yaml.load(raw, _Loader)  # noqa: S506 -- _Loader is a safe loader
+        return _Budget(LIMIT).plain(value)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ParseError(f"error converting YAML to JSON: yaml: {error}") from None
+
+
+class _Budget:
+    """Copies a YAML value to a JSON value, and refuses one that aliases blow up."""
+
+    def __init__(self, nodes: int) -> None:
+        self._left = nodes
+
+    def plain(self, value: Any) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise ParseError("yaml: document contains excessive aliasing")
+        if isinstance(value, dict):
+            return {_key(name): self.plain(each) for name, each in value.items()}
+        if isinstance(value, list):
+            return [self.plain(each) for each in value]
+        if isinstance(value, float):
+            return _number(repr(value))
+        if value is None or isinstance(value, (str, int)):
+            return value
+        raise ParseError(f"yaml: a value of type {type(value).__name__} has no form in JSON")
+
+
+def _key(name: Any) -> str:
+    if isinstance(name, bool):
+        return "true" if name else "false"
+    return name if isinstance(name, str) else str(name)
+
+
+def dump_yaml(value: Any) -> bytes:
+    """A value as YAML."""
+    found: str = yaml.dump(value, Dumper=yaml.CSafeDumper, default_flow_style=False)
+    return found.encode()

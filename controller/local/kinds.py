@@ -1,0 +1,242 @@
+"""What is particular to the built-in kinds: values filled in, fields kept, and their checks.
+
+One small class per kind, looked up by `of`; custom resources have theirs too, driven by their
+schema. Called by `writes` between decoding and storing. Texts and order follow
+k8s.io/kubernetes/pkg/apis/core/validation. Pure.
+"""
+
+import base64
+import copy
+import re
+from typing import Any
+
+from controller.local import crd, fielderrors, metadata, resources
+from controller.local.fielderrors import FieldError
+
+Object = dict[str, Any]
+
+DATA_LIMIT = 1024 * 1024
+"""Bytes of all the values of a Secret or ConfigMap together."""
+
+
+class Rules:
+    """The rules of a kind that has none of its own."""
+
+    naming: metadata.Naming = staticmethod(metadata.dns_subdomain)
+
+    def prepare(self, new: Object, old: Object | None) -> None:
+        """Fill in what the server sets; on an update restore what a client may not change."""
+
+    def prepare_status(self, new: Object, old: Object) -> None:
+        """Before a write to the subresource `status`: everything else stays as it was."""
+        status = new.pop("status", None)
+        kept = {name: each for name, each in old.items() if name != "status"}
+        managed = new["metadata"].get("managedFields")
+        new.clear()
+        new.update(copy.deepcopy(kept))
+        if managed is not None:
+            new["metadata"]["managedFields"] = managed
+        if status is not None:
+            new["status"] = status
+
+    def check(self, _new: Object, _old: Object | None) -> list[FieldError]:
+        """What is wrong, besides the metadata."""
+        return []
+
+    def check_all(
+        self, new: Object, old: Object | None, found: list[FieldError]
+    ) -> list[FieldError]:
+        """All that is wrong: what was found in the metadata, and what `check` finds."""
+        return [*found, *self.check(new, old)]
+
+
+class Namespace(Rules):
+    naming = staticmethod(metadata.dns_label)
+
+    def prepare(self, new: Object, old: Object | None) -> None:
+        if old is None:
+            new["spec"] = {"finalizers": ["kubernetes"]}
+            new["status"] = {"phase": "Active"}
+        else:
+            new["spec"], new["status"] = old["spec"], old["status"]
+        labels = new["metadata"].setdefault("labels", {})
+        labels["kubernetes.io/metadata.name"] = new["metadata"].get("name", "")
+
+
+_KEY = re.compile(r"[-._a-zA-Z0-9]+")
+_KEY_TEXT = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name', "
+    " or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+)
+
+
+def _check_data(new: Object, *names: str) -> list[FieldError]:
+    found, size = [], 0
+    for name in names:
+        for key, value in sorted((new.get(name) or {}).items()):
+            if not _KEY.fullmatch(key):
+                found.append(fielderrors.invalid(f"{name}[{key}]", key, _KEY_TEXT))
+            elif len(key) > 253:
+                detail = "must be no more than 253 characters"
+                found.append(fielderrors.invalid(f"{name}[{key}]", key, detail))
+            size += len(value.encode())
+    # Base64 is a third longer than what it says.
+    if size * (3 if names == ("data",) else 4) // 4 > DATA_LIMIT:
+        found.append(fielderrors.too_long(names[0], DATA_LIMIT))
+    return found
+
+
+def _check_immutable(new: Object, old: Object | None, *names: str) -> list[FieldError]:
+    if old is None or not old.get("immutable"):
+        return []
+    detail = "field is immutable when `immutable` is set"
+    found = [fielderrors.forbidden("immutable", detail)] if not new.get("immutable") else []
+    changed = (name for name in names if (new.get(name) or {}) != (old.get(name) or {}))
+    return found + [fielderrors.forbidden(name, detail) for name in changed]
+
+
+class Secret(Rules):
+    def prepare(self, new: Object, _old: Object | None) -> None:
+        plain = new.pop("stringData", None) or {}
+        encoded = {key: base64.b64encode(each.encode()).decode() for key, each in plain.items()}
+        if encoded:
+            new["data"] = (new.get("data") or {}) | encoded
+        new.setdefault("type", "Opaque")
+
+    def check(self, new: Object, old: Object | None) -> list[FieldError]:
+        found = []
+        if old is not None and new["type"] != old["type"]:
+            found.append(fielderrors.invalid("type", new["type"], "field is immutable"))
+        found += _check_immutable(new, old, "data")
+        return found + _check_data(new, "data")
+
+
+class ConfigMap(Rules):
+    def check(self, new: Object, old: Object | None) -> list[FieldError]:
+        both = sorted(set(new.get("data") or {}) & set(new.get("binaryData") or {}))
+        detail = "duplicate of key present in binaryData"
+        found = _check_immutable(new, old, "data", "binaryData")
+        found += [fielderrors.invalid(f"data[{key}]", key, detail) for key in both]
+        return found + _check_data(new, "data", "binaryData")
+
+
+class Lease(Rules):
+    def check(self, new: Object, _old: Object | None) -> list[FieldError]:
+        spec, found = new.get("spec") or {}, []
+        duration = spec.get("leaseDurationSeconds")
+        if duration is not None and duration <= 0:
+            detail = "must be greater than 0"
+            found.append(fielderrors.invalid("spec.leaseDurationSeconds", duration, detail))
+        transitions = spec.get("leaseTransitions")
+        if transitions is not None and transitions < 0:
+            detail = "must be greater than or equal to 0"
+            found.append(fielderrors.invalid("spec.leaseTransitions", transitions, detail))
+        return found
+
+
+class Event(Rules):
+    """Events are stored in the form of the core API."""
+
+    def prepare(self, new: Object, _old: Object | None) -> None:
+        for name in ("eventTime", "firstTimestamp", "lastTimestamp"):
+            new.setdefault(name, None)
+        for name in ("involvedObject", "source"):
+            new.setdefault(name, {})
+        for name in ("reportingComponent", "reportingInstance"):
+            new.setdefault(name, "")
+
+    def check(self, new: Object, _old: Object | None) -> list[FieldError]:
+        involved, own = new["involvedObject"].get("namespace", ""), new["metadata"]["namespace"]
+        if involved == own or (not involved and own == "default"):
+            return []
+        detail = "does not match event.namespace"
+        return [fielderrors.invalid("involvedObject.namespace", involved, detail)]
+
+
+class NewEvent(Event):
+    """Events as written through events.k8s.io, which asks for more."""
+
+    def check(self, new: Object, old: Object | None) -> list[FieldError]:
+        found = super().check(new, old)
+        if old is not None:
+            return found
+        if not new["eventTime"]:
+            found.append(fielderrors.required("eventTime"))
+        for name, field in (
+            ("reportingController", "reportingComponent"),
+            ("reportingInstance", "reportingInstance"),
+            ("action", "action"),
+            ("reason", "reason"),
+        ):
+            value = new.get(field, "")
+            if not value:
+                found.append(fielderrors.required(name))
+            elif len(value) > 128:
+                detail = "can have at most 128 characters"
+                found.append(fielderrors.invalid(name, "", detail))
+        if new.get("type") not in ("Normal", "Warning"):
+            detail = f"has invalid value: {new.get('type', '')}"
+            found.append(fielderrors.invalid("type", "", detail))
+        if len(new.get("message", "")) > 1024:
+            detail = "can have at most 1024 characters"
+            found.append(fielderrors.invalid("message", "", detail))
+        return found
+
+
+class Definition(Rules):
+    """CustomResourceDefinitions; their content is checked by `crd`."""
+
+    def prepare(self, new: Object, old: Object | None) -> None:
+        crd.default(new)
+        versions = new["spec"].get("versions") or ()
+        stored = [each.get("name") for each in versions if each.get("storage")]
+        if old is not None:
+            before = old["status"].get("storedVersions") or []
+            added = [name for name in stored if name not in before]
+            new["status"] = {**old["status"], "storedVersions": [*before, *added]}
+            return
+        new["status"] = {
+            "acceptedNames": {"kind": "", "plural": ""},
+            "conditions": None,
+            "storedVersions": stored,
+        }
+
+    def check(self, new: Object, old: Object | None) -> list[FieldError]:
+        return crd.check(new, old)
+
+
+class Custom(Rules):
+    """A custom resource: its schema decides."""
+
+    def __init__(self, resource: resources.Resource) -> None:
+        self._resource = resource
+
+    def prepare(self, new: Object, old: Object | None) -> None:
+        if not self._resource.status:
+            return
+        new.pop("status", None)
+        if old is not None and "status" in old:
+            new["status"] = old["status"]
+
+    def check_all(
+        self, new: Object, old: Object | None, found: list[FieldError]
+    ) -> list[FieldError]:
+        return self._resource.schema.validate(new, old, found)
+
+
+_RULES: dict[str, Rules] = {
+    "/Namespace": Namespace(),
+    "/Secret": Secret(),
+    "/ConfigMap": ConfigMap(),
+    "/Event": Event(),
+    "events.k8s.io/Event": NewEvent(),
+    "coordination.k8s.io/Lease": Lease(),
+    "apiextensions.k8s.io/CustomResourceDefinition": Definition(),
+}
+
+
+def of(resource: resources.Resource) -> Rules:
+    """The rules of a resource's kind."""
+    if resource.custom is not None:
+        return Custom(resource)
+    return _RULES[f"{resource.group}/{resource.kind}"]

@@ -1,0 +1,130 @@
+"""One request, taken apart: what is asked of which resource, with which options.
+
+`parse_path` and `Query` are called by `server` before anything else is looked at; the request
+handlers see a `Call`. Reading bodies is in `decoding`. No state.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from controller.local import fielderrors, resources, statuses
+
+Object = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Path:
+    """`/apis/<group>/<version>/namespaces/<namespace>/<plural>/<name>/<subresource>`."""
+
+    group: str
+    version: str
+    plural: str
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+
+
+def parse_path(parts: list[str]) -> Path | None:
+    """The path of a resource or an object; None if it is neither. Parts are decoded."""
+    if parts[0] == "api" and len(parts) > 2:
+        group, version, rest = "", parts[1], parts[2:]
+    elif parts[0] == "apis" and len(parts) > 3:
+        group, version, rest = parts[1], parts[2], parts[3:]
+    else:
+        return None
+    namespace = ""
+    if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in ("status", "finalize"):
+        namespace, rest = rest[1], rest[2:]
+    if len(rest) > 3 or not all(rest):
+        return None
+    return Path(group, version, rest[0], namespace, *rest[1:])
+
+
+class Query:
+    """The query parameters. Each property raises ApiError when its parameter makes no sense."""
+
+    def __init__(self, found: Mapping[str, str]) -> None:
+        self._found = found
+
+    def text(self, name: str) -> str:
+        """A parameter, empty when missing."""
+        return self._found.get(name, "")
+
+    def flag(self, name: str) -> bool:
+        """A boolean as Go reads it: there, and not `0` or `false`."""
+        return name in self._found and self._found[name].lower() not in ("0", "f", "false")
+
+    def number(self, name: str) -> int:
+        """A whole number; 0 when missing."""
+        text = self.text(name)
+        if not text:
+            return 0
+        try:
+            return int(text)
+        except ValueError:
+            raise statuses.bad_request(
+                f'strconv.ParseInt: parsing "{text}": invalid syntax'
+            ) from None
+
+    @property
+    def watch(self) -> bool:
+        return self.flag("watch")
+
+    def version(self) -> int | None:
+        """`resourceVersion` of a read; None when missing."""
+        text = self.text("resourceVersion")
+        if not text:
+            return None
+        if not text.isascii() or not text.isdigit():
+            message = (
+                f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": '
+                "invalid syntax"
+            )
+            raise statuses.ApiError(500, "", message)
+        return int(text)
+
+    def dry_run(self, options: str, body: Object | None = None) -> bool:
+        """Whether nothing may be stored. `options` names the kind of options in errors."""
+        text = self.text("dryRun") or ",".join((body or {}).get("dryRun") or ())
+        if text not in ("", "All"):
+            error = fielderrors.not_supported("dryRun", [text], ["All"])
+            raise statuses.invalid("meta.k8s.io", options, "", [error])
+        return text == "All"
+
+    def validation(self, options: str) -> str:
+        """`fieldValidation`: Strict, Warn or Ignore."""
+        text = self.text("fieldValidation") or "Warn"
+        if text not in ("Strict", "Warn", "Ignore"):
+            supported = ["", "Ignore", "Strict", "Warn"]
+            error = fielderrors.not_supported("fieldValidation", text, supported)
+            raise statuses.invalid("meta.k8s.io", options, "", [error])
+        return text
+
+    def field_manager(self, agent: str) -> str:
+        """Who writes: as named, else the first part of the User-Agent."""
+        return self.text("fieldManager") or agent.partition("/")[0][:128] or "unknown"
+
+
+@dataclasses.dataclass
+class Call:
+    """A request for a resource that is served; `warnings` collects what to tell the client."""
+
+    method: str
+    path: Path
+    resource: resources.Resource
+    query: Query
+    accept: str
+    content_type: str
+    agent: str
+    raw: bytes = b""
+    warnings: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        """Where the named object is in its collection."""
+        return self.resource.key(self.path.namespace, self.path.name)
+
+    @property
+    def on_status(self) -> bool:
+        return self.path.subresource == "status"
