@@ -1,0 +1,249 @@
+"""Objects over HTTP: writes that do not get lost, pages that fit together, things that go."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from tests.support import controlplane
+
+Object = dict[str, Any]
+
+MERGE = "application/merge-patch+json"
+
+
+async def eventually_gone(access: controlplane.Access, path: str) -> None:
+    """Wait until an object is not there any more."""
+    for _ in range(400):
+        if (await access.ask("GET", path)).status == 404:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"{path} is still there")
+
+
+async def test_of_two_updates_of_one_version_the_second_is_refused(
+    widgets: controlplane.Widgets,
+) -> None:
+    body = await widgets.create("one", size=1)
+    body["spec"]["size"] = 2
+    answers = await asyncio.gather(
+        *(widgets.access.ask("PUT", f"{widgets.path}/one", body) for _ in range(2))
+    )
+    # The same content twice: one writes, the other finds nothing to do or is told to look again.
+    assert min(each.status for each in answers) == 200
+    body["spec"]["size"] = 3
+    late = await widgets.access.ask("PUT", f"{widgets.path}/one", body)
+    assert (late.status, late.body["reason"]) == (409, "Conflict")
+
+
+async def test_counting_with_versions_loses_no_count(widgets: controlplane.Widgets) -> None:
+    await widgets.create("counter", size=1)
+    path = f"{widgets.path}/counter"
+
+    async def count() -> None:
+        while True:
+            body = (await widgets.access.ask("GET", path)).body
+            body["spec"]["size"] += 1
+            answer = await widgets.access.ask("PUT", path, body)
+            if answer.status == 200:
+                return
+            assert answer.status == 409, answer.raw
+
+    await asyncio.gather(*(count() for _ in range(20)))
+    assert (await widgets.access.ask("GET", path)).body["spec"]["size"] == 21
+
+
+async def test_of_many_creations_of_one_name_one_succeeds(widgets: controlplane.Widgets) -> None:
+    answers = await asyncio.gather(
+        *(
+            widgets.access.ask("POST", widgets.path, widgets.widget("one", size=number + 1))
+            for number in range(10)
+        )
+    )
+    assert sorted(each.status for each in answers) == [201] + [409] * 9
+
+
+async def test_versions_only_rise(widgets: controlplane.Widgets) -> None:
+    versions = []
+    for number in range(5):
+        versions.append((await widgets.create(f"w{number}"))["metadata"]["resourceVersion"])
+        answer = await widgets.patch(f"w{number}", {"spec": {"size": 9}})
+        versions.append(answer.body["metadata"]["resourceVersion"])
+        await widgets.access.ask("DELETE", f"{widgets.path}/w{number}")
+        versions.append((await widgets.list())["metadata"]["resourceVersion"])
+    numbers = [int(each) for each in versions]
+    assert numbers == sorted(set(numbers))
+
+
+async def test_pages_show_the_list_as_it_was_at_the_first(widgets: controlplane.Widgets) -> None:
+    for number in range(7):
+        await widgets.create(f"w{number}")
+    first = await widgets.list("?limit=3")
+    await widgets.create("w10")
+    await widgets.access.ask("DELETE", f"{widgets.path}/w4")
+    names = [each["metadata"]["name"] for each in first["items"]]
+    token = first["metadata"]["continue"]
+    while token:
+        page = await widgets.list(f"?limit=3&continue={token}")
+        names += [each["metadata"]["name"] for each in page["items"]]
+        token = page["metadata"].get("continue")
+    assert names == [f"w{number}" for number in range(7)]
+
+
+async def test_a_deleted_namespace_takes_everything_in_it_along(
+    widgets: controlplane.Widgets,
+) -> None:
+    await widgets.create("one")
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
+    path = f"/api/v1/namespaces/{widgets.namespace}"
+    assert (await widgets.access.ask("POST", f"{path}/secrets", secret)).status == 201
+    left = await widgets.access.ask("DELETE", path)
+    assert left.body["status"]["phase"] == "Terminating"
+    await eventually_gone(widgets.access, path)
+    assert (await widgets.list())["items"] == []
+    assert (await widgets.access.ask("GET", f"{path}/secrets/s")).status == 404
+
+
+async def test_a_namespace_waits_for_finalizers_and_takes_nothing_new(
+    widgets: controlplane.Widgets,
+) -> None:
+    await widgets.create("held")
+    await widgets.patch("held", {"metadata": {"finalizers": ["example.com/hold"]}})
+    path = f"/api/v1/namespaces/{widgets.namespace}"
+    await widgets.access.ask("DELETE", path)
+    refused = await widgets.access.ask("POST", widgets.path, widgets.widget("new"))
+    assert (refused.status, refused.body["reason"]) == (403, "Forbidden")
+    assert refused.body["details"]["causes"][0]["reason"] == "NamespaceTerminating"
+    for _ in range(200):
+        held = (await widgets.access.ask("GET", f"{widgets.path}/held")).body["metadata"]
+        if "deletionTimestamp" in held:
+            break
+        await asyncio.sleep(0.02)
+    assert (await widgets.access.ask("GET", path)).status == 200
+    await widgets.patch("held", {"metadata": {"finalizers": None}})
+    await eventually_gone(widgets.access, path)
+
+
+async def test_a_deleted_definition_takes_its_objects_along(
+    widgets: controlplane.Widgets,
+) -> None:
+    await widgets.create("one")
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{widgets.group}"
+    assert (await widgets.access.ask("DELETE", path)).status == 200
+    await eventually_gone(widgets.access, path)
+    for _ in range(400):
+        if (await widgets.access.ask("GET", widgets.path)).status == 404:
+            break
+        await asyncio.sleep(0.02)
+    assert (await widgets.access.ask("GET", widgets.path)).status == 404
+
+
+def owned(name: str, owner: Object, **more: Any) -> Object:
+    """A ConfigMap with an owner."""
+    reference = {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"],
+        **more,
+    }
+    metadata = {"name": name, "ownerReferences": [reference]}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+
+
+@pytest.mark.parametrize("policy", ["Background", "Foreground"])
+async def test_what_is_owned_goes_with_its_owner(
+    widgets: controlplane.Widgets, policy: str
+) -> None:
+    owner = await widgets.create("owner")
+    path = f"/api/v1/namespaces/{widgets.namespace}/configmaps"
+    body = owned("child", owner, blockOwnerDeletion=True)
+    assert (await widgets.access.ask("POST", path, body)).status == 201
+    options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": policy}
+    await widgets.access.ask("DELETE", f"{widgets.path}/owner", options)
+    await eventually_gone(widgets.access, f"{path}/child")
+    await eventually_gone(widgets.access, f"{widgets.path}/owner")
+
+
+async def test_orphans_stay_and_lose_their_reference(widgets: controlplane.Widgets) -> None:
+    owner = await widgets.create("owner")
+    path = f"/api/v1/namespaces/{widgets.namespace}/configmaps"
+    assert (await widgets.access.ask("POST", path, owned("child", owner))).status == 201
+    options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Orphan"}
+    await widgets.access.ask("DELETE", f"{widgets.path}/owner", options)
+    await eventually_gone(widgets.access, f"{widgets.path}/owner")
+    child = (await widgets.access.ask("GET", f"{path}/child")).body
+    assert "ownerReferences" not in child["metadata"]
+
+
+async def test_an_events_two_forms_are_one_object(widgets: controlplane.Widgets) -> None:
+    regarding = {"kind": "Widget", "name": "one", "namespace": widgets.namespace}
+    event = {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": "e"},
+        "eventTime": "2026-01-01T00:00:00.000000Z",
+        "regarding": regarding,
+        "note": "hello",
+        "reason": "Said",
+        "action": "Say",
+        "type": "Normal",
+        "reportingController": "example.com/test",
+        "reportingInstance": "one",
+    }
+    path = f"/namespaces/{widgets.namespace}/events"
+    made = await widgets.access.ask("POST", f"/apis/events.k8s.io/v1{path}", event)
+    assert made.status == 201, made.raw
+    core = (await widgets.access.ask("GET", f"/api/v1{path}/e")).body
+    assert (core["message"], core["involvedObject"]) == ("hello", regarding)
+    listed = (
+        await widgets.access.ask(
+            "GET", f"/apis/events.k8s.io/v1{path}?fieldSelector=regarding.name%3Done"
+        )
+    ).body
+    assert [each["note"] for each in listed["items"]] == ["hello"]
+
+
+async def test_an_update_of_an_immutable_name_or_uid_is_refused(
+    widgets: controlplane.Widgets,
+) -> None:
+    await widgets.create("one")
+    wrong = await widgets.patch(
+        "one", {"metadata": {"uid": "00000000-0000-0000-0000-000000000000"}}
+    )
+    assert wrong.status == 409
+    wrong = await widgets.patch("one", {"metadata": {"name": "two"}})
+    assert wrong.status in (400, 422)
+    assert (await widgets.access.ask("GET", f"{widgets.path}/two")).status == 404
+
+
+async def test_a_json_patch_that_fails_leaves_the_object_alone(
+    widgets: controlplane.Widgets,
+) -> None:
+    before = await widgets.create("one", size=5)
+    patch = [
+        {"op": "replace", "path": "/spec/size", "value": 6},
+        {"op": "test", "path": "/spec/size", "value": 7},
+    ]
+    answer = await widgets.access.ask(
+        "PATCH", f"{widgets.path}/one", patch, kind="application/json-patch+json"
+    )
+    assert answer.status == 422
+    assert (await widgets.access.ask("GET", f"{widgets.path}/one")).body == before
+
+
+async def test_a_body_that_is_too_large_is_refused(widgets: controlplane.Widgets) -> None:
+    body = json.dumps(widgets.widget("large", note="x" * (3 * 1024 * 1024 + 1))).encode()
+    answer = await widgets.access.ask("POST", widgets.path, body)
+    assert answer.status in (413, 422, 500)
+    assert (await widgets.access.ask("GET", f"{widgets.path}/large")).status == 404
+
+
+async def test_a_request_without_the_token_learns_nothing(
+    control_plane: controlplane.Access,
+) -> None:
+    for token in ("", "Bearer ", "Bearer wrong", "Basic YTpi"):
+        answer = await control_plane.ask("GET", "/api/v1/secrets", headers={"Authorization": token})
+        assert answer.status in (401, 403)
+        assert answer.body["kind"] == "Status"
