@@ -10,15 +10,12 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from controller.local import selectors, structural
+from controller.local import builtins, selectors, structural
 
 Object = dict[str, Any]
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
-
-
-_FREE = structural.Structural({"type": "object", "x-kubernetes-preserve-unknown-fields": True})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,8 +47,8 @@ class Resource:
     custom: Object | None = None
     """The entry of `spec.versions` of its CustomResourceDefinition."""
     list_kind: str = ""
-    schema: structural.Structural = dataclasses.field(default_factory=lambda: _FREE)
-    """The schema of a custom resource. A built-in kind's says only what is no custom resource."""
+    structure: structural.Structural | None = None
+    """The schema of a custom resource."""
     stored_version: str = ""
 
     @property
@@ -63,6 +60,11 @@ class Resource:
     def qualified(self) -> str:
         """As it stands in messages: `widgets.example.com`."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def schema(self) -> structural.Structural:
+        """The schema: of a custom resource for everything, of a built-in kind for ownership."""
+        return self.structure or builtins.of(f"{self.group}/{self.kind}")
 
     def key(self, namespace: str, name: str) -> str:
         """Where an object is in its collection."""
@@ -228,7 +230,7 @@ def of_definition(definition: Object) -> list[Resource]:
             fields=selectors.of_crd(version, spec["scope"] == "Namespaced"),
             hash=_hash(f"{collection}/{definition['metadata']['uid']}"),
             custom=version,
-            schema=_schema(version),
+            structure=_schema(version),
             stored_version=stored,
         )
         for version in spec["versions"]

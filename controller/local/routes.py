@@ -20,6 +20,7 @@ from controller.local import (
     discovery,
     lists,
     objects,
+    openapi,
     requests,
     resources,
     reviews,
@@ -53,6 +54,7 @@ class Routes:
         self._presenter = answers.Presenter(clock)
         self._writer = writes.Writer(store, clock)
         self.deleter = deletes.Deleter(store, clock)
+        self._documents = openapi.Documents(catalogue)
         self.watches = watches.Watches(store, self._presenter)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -109,9 +111,23 @@ class Routes:
                 found = discovery.group(self._catalogue, group)
             case ["apis", group, version]:
                 found = discovery.resource_list(self._catalogue, group, version)
+            case ["openapi", *rest]:
+                return self._document(request, rest)
         if found is None:
             raise statuses.PageNotFound
         return answers.respond(found, 200, answers.accepted(accept).media)
+
+    def _document(self, request: web.Request, path: list[str]) -> web.Response:
+        """An OpenAPI document; a client that has it already is told so."""
+        found = self._documents.answer(path)
+        if found is None:
+            raise statuses.PageNotFound
+        # kube-apiserver calls the index text, and its documents JSON.
+        media = "text/plain; charset=utf-8" if path == ["v3"] else found.media
+        headers = {"Content-Type": media, "ETag": f'"{found.hash}"'}
+        if request.headers.get("If-None-Match") == headers["ETag"]:
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=found.body, headers=headers)
 
     async def _serve(self, request: web.Request, path: requests.Path) -> web.StreamResponse:
         resource = self._catalogue.get(path.group, path.version, path.plural)

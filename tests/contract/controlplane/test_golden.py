@@ -77,6 +77,7 @@ class Replay:
     def _compare(self, line: Object, answer: controlplane.Answer) -> list[str]:
         wanted = line["response"]
         text = answer.raw.decode().replace(self.name, "golden")
+        text = text.replace(self.name.capitalize(), "Golden")
         found: Object = {"status": answer.status}
         found["content_type"] = answer.headers.get("Content-Type", "")
         expected = {"status": wanted["status"], "content_type": wanted["content_type"]}
