@@ -5,6 +5,7 @@ the new object with its managedFields, and change nothing that was given. Semant
 texts as in k8s.io/apimachinery/pkg/util/managedfields.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
@@ -112,19 +113,27 @@ def apply(live: Object | None, patch: Object, write: Write, schema: Structural) 
     Fields that the manager applied before and leaves out now are removed, if nobody else owns
     them. Raises ApplyConflict unless ``write.force``.
     """
-    try:
+    annotations = ((live or {}).get("metadata") or {}).get("annotations") or {}
+    if write.manager != "kubectl" or LAST_APPLIED not in annotations:
         return _applied(live, patch, write, schema)
+    try:
+        found = _applied(live, patch, write, schema)
     except ApplyConflict as error:
         # kubectl takes over what kubectl's client-side apply wrote, without being asked to.
-        if live is None or write.manager != "kubectl" or not _all_from_kubectl(live, error):
+        if any(c.manager != "kubectl-client-side-apply" for c in error.conflicts):
             raise
-        return _applied(live, patch, replace(write, force=True), schema)
+        found = _applied(live, patch, replace(write, force=True), schema)
+    return _with_last_applied(found, patch)
 
 
-def _all_from_kubectl(live: Object, error: ApplyConflict) -> bool:
-    annotations = live["metadata"].get("annotations") or {}
-    managers = {conflict.manager for conflict in error.conflicts}
-    return LAST_APPLIED in annotations and managers == {"kubectl-client-side-apply"}
+def _with_last_applied(obj: Object, patch: Object) -> Object:
+    """The object whose annotation says what was applied, for who goes back to client-side apply."""
+    annotations = obj["metadata"].get("annotations")
+    if not annotations or LAST_APPLIED not in annotations:
+        return obj
+    said = json.dumps(patch, ensure_ascii=False, separators=(",", ":"), sort_keys=True) + "\n"
+    annotations = {**annotations, LAST_APPLIED: said}
+    return {**obj, "metadata": {**obj["metadata"], "annotations": annotations}}
 
 
 def _applied(live: Object | None, patch: Object, write: Write, schema: Structural) -> Object:

@@ -1,6 +1,7 @@
 """Field ownership and server-side apply: the recorded conversation, then its corners."""
 
 import copy
+import json
 import time
 from typing import Any
 
@@ -227,7 +228,10 @@ def test_kubectl_takes_over_what_its_client_side_apply_wrote() -> None:
     live = parts(map={"k": "1"})
     live["metadata"]["annotations"] = {managedfields.LAST_APPLIED: "{}"}
     live = managedfields.updated(None, live, by("kubectl-client-side-apply"), SCHEMA)
-    assert put(live, "kubectl", map={"k": "2"})["spec"] == {"map": {"k": "2"}}
+    taken = put(live, "kubectl", map={"k": "2"})
+    assert taken["spec"] == {"map": {"k": "2"}}
+    said = taken["metadata"]["annotations"][managedfields.LAST_APPLIED]
+    assert json.loads(said) == parts(map={"k": "2"})
     with pytest.raises(managedfields.ApplyConflict):
         put(live, "someone", map={"k": "2"})
 
