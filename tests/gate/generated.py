@@ -18,6 +18,7 @@ GENERATORS: dict[str, Callable[[], Mapping[str, str]]] = {
     "crds": crds.manifests,
     "metrics": pages.metrics,
     "reasons": pages.reasons,
+    "settings": pages.settings,
 }
 
 

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.registry import Collector
 
 from controller import metrics as collectors
+from controller import settings as table
 from controller.models import reasons as vocabulary
 
 NOTE = "<!-- Written by `make generate`: change the source, not this page. -->\n"
@@ -53,3 +54,8 @@ def metrics() -> dict[str, str]:
         "| Metric | Type | Labels | What it tells |\n|---|---|---|---|\n"
     )
     return {"docs/metrics.md": text + "".join(sorted(rows))}
+
+
+def settings() -> dict[str, str]:
+    """Every setting: variable, default, meaning."""
+    return {"docs/settings.md": NOTE + table.page()}

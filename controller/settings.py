@@ -1,0 +1,317 @@
+"""Every setting of the program: name, default, unit, meaning. One table, in one place.
+
+Read by composition roots only, from the environment (`PTD_…`); everybody else is handed values. No
+secret is a setting: where one is needed, the setting is the path of its file. `make generate`
+writes `docs/settings.md` from this module. Nothing of ours is imported here.
+"""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "PTD_"
+
+_UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|d|h|m|s)")
+
+
+def _duration(value: object) -> object:
+    """`1h30m`, `90s`, `250ms` → timedelta; anything else is left to pydantic."""
+    if not isinstance(value, str):
+        return value
+    parts = _PART.findall(value)
+    if not parts or "".join(number + unit for number, unit in parts) != value.strip():
+        raise ValueError("expected a duration such as 30s, 5m, 1h30m or 250ms")
+    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+
+
+def spell(duration: timedelta) -> str:
+    """A duration as it is written in a setting: `1h30m`."""
+    left, words = duration / timedelta(milliseconds=1), []
+    for unit, seconds in _UNITS.items():
+        count, left = divmod(left, seconds * 1000)
+        if count:
+            words.append(f"{count:g}{unit}")
+    return "".join(words) or "0s"
+
+
+def _words(value: object) -> object:
+    """`a, b` → ("a", "b")."""
+    if isinstance(value, str):
+        return tuple(word.strip() for word in value.split(",") if word.strip())
+    return value
+
+
+Duration = Annotated[
+    timedelta, BeforeValidator(_duration), PlainSerializer(spell), Field(gt=timedelta())
+]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_words)]
+
+
+class _Section(BaseSettings):
+    """A part of the table; its docstring is the heading."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+
+class ControlPlane(_Section):
+    """Control plane"""
+
+    kubeconfig: Path | None = Field(
+        None, description="Kubeconfig file; unset: the service account of the pod."
+    )
+    kube_context: str | None = Field(None, description="Context in that file; unset: its current.")
+    kube_timeout: Duration = Field(
+        timedelta(seconds=15), description="Limit of one request to the Kubernetes API."
+    )
+
+
+class Leader(_Section):
+    """Leader election"""
+
+    lease_namespace: str = Field("push-to-deploy", description="Namespace of the Lease.")
+    lease_name: str = Field("push-to-deploy-controller", description="Name of the Lease.")
+    lease_duration: Duration = Field(
+        timedelta(seconds=15),
+        description="A candidate takes over when the Lease has not changed for this long.",
+    )
+    lease_renew_deadline: Duration = Field(
+        timedelta(seconds=10),
+        description="A leader that could not renew for this long stops acting; less than the "
+        "duration.",
+    )
+    lease_retry: Duration = Field(
+        timedelta(seconds=2), description="Time between two tries to get or renew the Lease."
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.lease_retry < self.lease_renew_deadline < self.lease_duration:
+            raise ValueError("lease_retry < lease_renew_deadline < lease_duration must hold")
+        return self
+
+
+class Reconciling(_Section):
+    """Reconciling"""
+
+    workers: int = Field(8, ge=1, le=256, description="Tools that are worked on at once.")
+    reconcile_timeout: Duration = Field(
+        timedelta(minutes=2), description="Limit of one look at one tool; then it is tried again."
+    )
+    retry_first: Duration = Field(
+        timedelta(milliseconds=5), description="Pause after a first failure; doubles each time."
+    )
+    retry_longest: Duration = Field(
+        timedelta(minutes=5), description="Longest pause between two tries."
+    )
+
+
+class Deployments(_Section):
+    """Deployments"""
+
+    deployment_timeout: Duration = Field(
+        timedelta(hours=1), description="Every deployment is final this long after its start."
+    )
+    build_timeout: Duration = Field(timedelta(minutes=30), description="Limit of one build.")
+    start_timeout: Duration = Field(
+        timedelta(minutes=5), description="A job that is not up after this long has not started."
+    )
+    settle_time: Duration = Field(
+        timedelta(seconds=10),
+        description="A job is a success when it has been up and healthy for this long.",
+    )
+    cleanup_timeout: Duration = Field(
+        timedelta(seconds=30),
+        description="Limit for stopping the builds of a cancelled deployment.",
+    )
+    retention: int = Field(
+        25, ge=1, le=1000, description="Finished deployments that are kept of each tool."
+    )
+    build_interval: Duration = Field(
+        timedelta(seconds=2), description="How often running builds are looked at."
+    )
+    job_interval: Duration = Field(
+        timedelta(seconds=1), description="How often starting jobs are looked at."
+    )
+
+
+class Polling(_Section):
+    """Polling"""
+
+    poll_interval: Duration = Field(
+        timedelta(minutes=5), description="Interval where a config does not say `poll_interval`."
+    )
+    poll_interval_min: Duration = Field(
+        timedelta(seconds=30), description="Shortest interval that a config may ask for."
+    )
+    poll_timeout: Duration = Field(
+        timedelta(seconds=30), description="Limit of one check of a repository."
+    )
+    poll_concurrency: int = Field(16, ge=1, le=256, description="Checks at once.")
+    poll_host_concurrency: int = Field(
+        4, ge=1, le=64, description="Checks at once of repositories on one host."
+    )
+
+
+class Git(_Section):
+    """Repositories that may be fetched from"""
+
+    git_schemes: Words = Field(
+        ("https", "http", "git"), description="Schemes of addresses, separated by commas."
+    )
+    git_allow: Words = Field(
+        (),
+        description="Hosts that are allowed whatever their addresses: `git.example.org`, "
+        "`*.example.org:8443`.",
+    )
+    git_deny: Words = Field((), description="Hosts that are refused; `*` leaves the allowed only.")
+    git_denied_networks: Networks = Field(
+        (), description="Networks that are refused although they look public, as `10.0.0.0/8`."
+    )
+    git_allow_private: bool = Field(
+        False, description="Allow private and loopback addresses: only on one's own machine."
+    )
+    git_allow_file: bool = Field(
+        False, description="Allow paths of this machine: only on one's own machine."
+    )
+
+
+class Backends(_Section):
+    """Build and job services"""
+
+    backend: Literal["toolforge", "local"] = Field(
+        "toolforge", description="What builds and runs; `ptd local` always uses local."
+    )
+    toolforge_url: str = Field("", description="Toolforge's API gateway.")
+    toolforge_certificate: Path | None = Field(
+        None, description="Client certificate (PEM file) that the gateway knows us by."
+    )
+    toolforge_key: Path | None = Field(None, description="Its key (PEM file).")
+    toolforge_authority: Path | None = Field(
+        None, description="Certificates (PEM file) that the gateway's own is checked against."
+    )
+    toolforge_builds_url: str = Field("", description="builds-api, where there is no gateway.")
+    toolforge_jobs_url: str = Field("", description="jobs-api, where there is no gateway.")
+    toolforge_tool_header: bool = Field(
+        False, description="Send the gateway's header ourselves: only where there is no gateway."
+    )
+    toolforge_timeout: Duration = Field(
+        timedelta(seconds=20), description="Limit of one request to these services."
+    )
+
+
+class Serving(_Section):
+    """HTTP"""
+
+    api_host: str = Field("127.0.0.1", description="Address that the HTTP API listens on.")
+    api_port: Port = Field(8000, description="Its port; 0: any free one.")
+    ops_host: str = Field(
+        "127.0.0.1", description="Address of /metrics, /healthz and /readyz of the controller."
+    )
+    ops_port: Port = Field(9090, description="Its port; 0: any free one.")
+    trust_gateway: bool = Field(
+        False,
+        description="A gateway in front sets `x-toolforge-tool`, so that header says who asks.",
+    )
+    wait_longest: Duration = Field(
+        timedelta(minutes=5), description="Longest time that a request may wait for a deployment."
+    )
+
+
+class Local(_Section):
+    """Local mode"""
+
+    data_dir: Path = Field(
+        Path("~/.local/share/push-to-deploy"), description="Where everything is kept."
+    )
+
+
+class Logging(_Section):
+    """Logs"""
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least important lines to write."
+    )
+    log_format: Literal["json", "console"] = Field(
+        "json", description="JSON lines, or text for people."
+    )
+
+
+SECTIONS: tuple[type[_Section], ...] = (
+    ControlPlane,
+    Leader,
+    Reconciling,
+    Deployments,
+    Polling,
+    Git,
+    Backends,
+    Serving,
+    Local,
+    Logging,
+)
+
+
+class Settings(
+    Logging,
+    Local,
+    Serving,
+    Backends,
+    Git,
+    Polling,
+    Deployments,
+    Reconciling,
+    Leader,
+    ControlPlane,
+):
+    """All settings; `Settings()` reads the environment, keywords win over it."""
+
+
+def unknown(environment: Mapping[str, str]) -> list[str]:
+    """Sentences about variables that look like settings and are none."""
+    known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+    found = []
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            found.append(f"{name} is no setting" + (f"; did you mean {near[0]}?" if near else ""))
+    return found
+
+
+def page() -> str:
+    """The table as a page in Markdown."""
+    return "".join(_page())
+
+
+def _page() -> Iterator[str]:
+    yield "\n# Settings\n\n"
+    yield "Environment variables, read when a process starts. Durations are written as `250ms`,\n"
+    yield "`30s`, `5m`, `1h30m`; lists as words separated by commas; switches as `true` or\n"
+    yield "`false`. No secret is a setting: where one is needed, the setting is the path of its\n"
+    yield "file. The source is `controller/settings.py`.\n"
+    for section in SECTIONS:
+        yield f"\n## {section.__doc__}\n\n| Variable | Default | Meaning |\n|---|---|---|\n"
+        for name, field in section.model_fields.items():
+            default = _spelled(field.default)
+            yield f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |\n"
+
+
+def _spelled(default: Any) -> str:
+    match default:
+        case None | "" | ():
+            return "unset"
+        case bool():
+            return f"`{str(default).lower()}`"
+        case timedelta():
+            return f"`{spell(default)}`"
+        case tuple():
+            return f"`{','.join(str(each) for each in default)}`"
+    return f"`{default}`"
