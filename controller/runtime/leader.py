@@ -224,16 +224,24 @@ class Leadership:
     async def _release(self) -> None:
         """Hand the Lease over at once, if it is still ours; another may lead two seconds later."""
         left, self._until = self._left(), None
-        if left <= 0 or self._seen is None:
+        if left <= 0:
             return
-        released = dataclasses.replace(
-            self._claim(self._seen), holder="", duration=timedelta(seconds=1)
-        )
         try:
             async with asyncio.timeout(self._terms.request.total_seconds()):
-                self._seen = await self._leases.update(released)
+                await self._hand_over()
         except (TimeoutError, errors.EdgeError):
             _log.info("lease_not_released", identity=self._identity)
+
+    async def _hand_over(self) -> None:
+        """Empty the Lease. A renewal that was cancelled may have been stored: then look again."""
+        found = self._seen
+        while found is not None and found.holder == self._identity:
+            empty = dataclasses.replace(
+                self._claim(found), holder="", duration=timedelta(seconds=1)
+            )
+            if await self._leases.update(empty) is not None:
+                return
+            found = await self._leases.get()
 
     async def _pause(self) -> None:
         terms = self._terms

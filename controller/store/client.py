@@ -106,6 +106,9 @@ async def open_kubeconfig(
             )
         except (config.ConfigException, yaml.YAMLError, OSError) as error:
             raise NoAccess(f"{path}: {error}") from error
+        except (TypeError, AttributeError, KeyError, ValueError) as error:
+            # what the library raises for a file of another shape
+            raise NoAccess(f"{path} is no usable kubeconfig: {error}") from error
         return _without_newlines(configuration)
 
     return Connection(load, await load(), clock, reread=None)

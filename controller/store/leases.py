@@ -73,7 +73,7 @@ class Leases:
             "kind": "Lease",
             "metadata": metadata,
             "spec": {
-                "holderIdentity": record.holder,
+                **({"holderIdentity": record.holder} if record.holder else {}),
                 "leaseDurationSeconds": max(1, round(record.duration.total_seconds())),
                 "acquireTime": record.acquired.strftime(_TIME),
                 "renewTime": record.renewed.strftime(_TIME),

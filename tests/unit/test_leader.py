@@ -5,6 +5,7 @@ at every act: nobody else has acted since this leader began.
 """
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -431,3 +432,29 @@ async def test_a_release_that_is_not_answered_does_not_hold_up_the_stop() -> Non
         before = now()
         await w.candidates[0].stop()
         assert now() - before <= 2
+
+
+@virtual_time
+async def test_a_stop_in_the_middle_of_a_renewal_still_releases_the_lease() -> None:
+    async with world("a", "b") as w:
+        a, b = w.candidates
+
+        async def stored_but_not_answered() -> None:
+            stopping.set()
+            await asyncio.sleep(1)
+
+        stopping = asyncio.Event()
+        a.wire.lost = stored_but_not_answered
+        await stopping.wait()
+        await a.stop()
+        await asyncio.sleep(3)
+        assert b.leads
+
+
+@virtual_time
+async def test_a_lease_that_is_another_s_by_the_time_of_the_release_is_left_alone() -> None:
+    async with world("a") as w:
+        assert w.server.record is not None
+        w.server.store("theft", dataclasses.replace(w.server.record, holder="thief"))
+        await w.candidates[0].stop()
+        assert w.server.record.holder == "thief"
