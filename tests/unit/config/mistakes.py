@@ -142,6 +142,10 @@ MISTAKES: dict[str, Row] = {
         "list the values instead",
         "1-30/5 * * * *",
     ),
+    "a schedule with a range that runs backwards": schedule(
+        "The day of the week of the schedule is wrong: the range `5-1` runs backwards",
+        "0 0 * * 5-1",
+    ),
     "a schedule with names in a range": schedule(
         "The day of the week of the schedule is wrong: a range has numbers on both sides, "
         "not `mon-fri`",
@@ -207,12 +211,18 @@ MISTAKES: dict[str, Row] = {
         f"{BUILD}.ref",
         "Field required",
     ),
-    "a repository and an image of another component": build(
-        "reuse_from",
+    "a repository and an image of another component": (
+        GOOD
+        + "  b:\n    build: {repository: 'https://a.org/x', ref: main, reuse_from: web}\n"
+        + "    run: {command: x}\n",
+        10,
+        "components.b.build.reuse_from",
         "Cannot specify both repository and reuse_from",
-        "repository: https://a.org/x",
-        "ref: main",
-        "reuse_from: web",
+    ),
+    "a component whose name cannot exist": build(
+        "reuse_from",
+        "Missing components referenced from reuse_from: No_Name",
+        "reuse_from: No_Name",
     ),
     "a component that does not exist": build(
         "reuse_from", "Missing components referenced from reuse_from: wbe", "reuse_from: wbe"

@@ -2,8 +2,10 @@
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from controller import config
+from controller.models.toolconfig import ToolConfigSpec
 from tests.unit.config.mistakes import MISTAKES, UNREADABLE, Row
 from tests.unit.config.texts import GOOD, with_build, with_top
 
@@ -16,7 +18,7 @@ def test_a_mistake_is_said_once_and_at_its_place(row: Row) -> None:
     text, *expected = row
     loaded = config.load(text)
     assert [[it.line, it.path, it.message] for it in loaded.errors] == [expected]
-    assert (loaded.spec, loaded.stored) == (None, {})
+    assert (loaded.spec, loaded.stored, loaded.warnings) == (None, {}, ())
 
 
 @pytest.mark.parametrize("name", [name for name in MISTAKES if name != "the same component twice"])
@@ -43,6 +45,14 @@ def test_all_mistakes_of_a_file_are_said_at_once_in_the_order_of_its_lines() -> 
         (6, "components.job.build.reuse_from"),
         (7, "components.job.run.schedule"),
     ]
+
+
+@pytest.mark.parametrize("name", ["a kind of component that is none", "a key without a value"])
+def test_the_models_themselves_say_a_mistake_once(name: str) -> None:
+    data = yaml.safe_load(MISTAKES[name][0])
+    with pytest.raises(ValidationError) as refused:
+        ToolConfigSpec.model_validate(data, context=config.Policy())
+    assert refused.value.error_count() == 1
 
 
 def test_too_many_components_are_refused() -> None:

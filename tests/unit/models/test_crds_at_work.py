@@ -31,6 +31,7 @@ LEFT_TO_THE_CONTROLLER = {
     "a command with an open quotation mark",
     "a key without a value",
     "a schedule with a step on a range",
+    "a schedule with a range that runs backwards",
     "a schedule with names in a range",
     "a schedule with the name of a month",
     "a schedule with an hour that does not exist",
@@ -91,6 +92,15 @@ def test_a_refusal_has_the_words_of_validate() -> None:
     data = yaml.safe_load(MISTAKES["publishing without a port"][0])
     assert refusals(tool_config(data)) == [
         "spec.components[web].run: Invalid value: publish requires port to be set"
+    ]
+
+
+def test_a_build_from_nothing_is_refused() -> None:
+    data = yaml.safe_load(GOOD)
+    data["components"]["web"]["build"] = {}
+    assert refusals(tool_config(data)) == [
+        "spec.components[web].build: Invalid value: A build has a repository and a ref, or "
+        "reuse_from"
     ]
 
 
