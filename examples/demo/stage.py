@@ -23,7 +23,7 @@ TOOL = "demo"
 
 # Short times, so that the demo ends within a minute; the defaults suit real builds.
 _SETTINGS = {
-    "PTD_POLL_INTERVAL_MINIMUM": "1s",
+    "PTD_POLL_INTERVAL_MIN": "1s",
     "PTD_SETTLE_TIME": "1s",
     "PTD_START_TIMEOUT": "6s",
 }

@@ -13,7 +13,7 @@ from watchers.git.process import GitProcesses
 from watchers.git.repositories import Repositories
 from watchers.git.transport import Transport
 
-PATIENCE = timedelta(seconds=0.8)
+PATIENCE = timedelta(seconds=4)  # a busy machine must not look like a host that hangs
 
 
 @pytest.fixture
