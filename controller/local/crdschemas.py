@@ -270,6 +270,7 @@ def _check_rules(node: nodes.Node, path: str) -> Iterator[FieldError]:
             yield fielderrors.required(f"{where}.rule", "rule is not specified")
             continue
         try:
+            rules.check(rule, node)
             rules.compiled_rule(rule, node)
         except rules.RuleError as error:
             part = error.part

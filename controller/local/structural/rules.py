@@ -16,7 +16,7 @@ from cel_expr_python.ext import ext_bindings, ext_math, ext_optional, ext_string
 
 from controller.local import fielderrors
 from controller.local.fielderrors import FieldError
-from controller.local.structural import checking, functions, views
+from controller.local.structural import celtypes, checking, functions, views
 from controller.local.structural.nodes import Node
 
 _ABSENT: Final = object()
@@ -48,10 +48,8 @@ class Rule:
     reason: str
 
 
-@functools.cache
-def _environment(self_type: str) -> Any:
-    kind = cel.Type.DYN if self_type == "dyn" else cel.Type(self_type)
-    known = {"oldKnown": cel.Type.BOOL, "oldValue": kind}
+def _environment(self_type: Any, pool: Any = None) -> Any:
+    known = {"oldKnown": cel.Type.BOOL, "oldValue": self_type}
     extensions = [
         ext_optional.ExtOptional(),
         ext_strings.ExtStrings(),
@@ -59,39 +57,48 @@ def _environment(self_type: str) -> Any:
         ext_bindings.ExtBindings(),
         functions.extension(),
     ]
-    variables = {"self": kind, "oldSelf": kind, **known}
-    return cel.NewEnv(variables=variables, extensions=extensions)
+    variables = {"self": self_type, "oldSelf": self_type, **known}
+    return cel.NewEnv(descriptor_pool=pool, variables=variables, extensions=extensions)
+
+
+@functools.cache
+def _evaluating(self_type: str) -> Any:
+    """The environment in which rules are evaluated: objects are maps of anything."""
+    return _environment(cel.Type.DYN if self_type == "dyn" else cel.Type(self_type))
+
+
+def check(schema: Mapping[str, Any], node: Node) -> None:
+    """Raises RuleError for a rule that cannot be compiled, or names fields that are not there."""
+    _compiled(schema, _environment(*celtypes.of(node)))
 
 
 def compiled_rule(schema: Mapping[str, Any], node: Node) -> Rule:
     """One entry of x-kubernetes-validations of ``node``. Raises RuleError."""
-    text = schema.get("rule") or ""
-    uses_old = bool(_OLD_SELF.search(_STRINGS.sub("", text)))
+    return _compiled(schema, _evaluating(views.cel_type(node)))
+
+
+def _compiled(schema: Mapping[str, Any], environment: Any) -> Rule:
+    text, told = schema.get("rule") or "", schema.get("messageExpression") or ""
     optional = bool(schema.get("optionalOldSelf"))
-    environment = _environment(views.cel_type(node))
 
     def expression(part: str, source: str, wanted: Any, name: str) -> Any:
-        wrapped = f"{_OPTIONAL}{source})" if optional else source
         try:
-            found = environment.compile(wrapped)
+            found = environment.compile(f"{_OPTIONAL}{source})" if optional else source)
         except RuntimeError as error:
             raise RuleError(part, f"compilation failed: {_compile_text(error)}") from None
         if found.return_type() not in (wanted, cel.Type.DYN):
             raise RuleError(part, f"{name} must evaluate to a {wanted.name().lower()}")
         return found
 
-    told = schema.get("messageExpression") or ""
+    rule = expression("rule", text, cel.Type.BOOL, "cel expression")
+    part = "messageExpression"
     return Rule(
         text=text.strip(),
-        expression=expression("rule", text, cel.Type.BOOL, "cel expression"),
-        transition=uses_old,
+        expression=rule,
+        transition=bool(_OLD_SELF.search(_STRINGS.sub("", text))),
         optional_old=optional,
         message=(schema.get("message") or "").strip(),
-        message_expression=expression(
-            "messageExpression", told, cel.Type.STRING, "messageExpression"
-        )
-        if told
-        else None,
+        message_expression=expression(part, told, cel.Type.STRING, part) if told else None,
         field_path=schema.get("fieldPath") or "",
         reason=schema.get("reason") or "FieldValueInvalid",
     )

@@ -49,7 +49,7 @@ def view(value: Any, node: Node) -> Any:
     if isinstance(value, dict):
         if node.resource:
             value = _resource(value, node)
-        return {_escaped(k, node): _viewed(v, node.child(k)) for k, v in value.items()}
+        return {escaped(k, node): _viewed(v, node.child(k)) for k, v in value.items()}
     if isinstance(value, list) and node.items is not None:
         return [view(item, node.items) for item in value]
     if isinstance(value, str) and node.format in _FORMATS and "string" in node.types:
@@ -72,7 +72,8 @@ def _resource(value: dict[str, Any], node: Node) -> dict[str, Any]:
     return seen
 
 
-def _escaped(name: str, node: Node) -> str:
+def escaped(name: str, node: Node) -> str:
+    """What a rule calls a field: its name, where CEL takes it as one."""
     if name not in node.properties:
         return name  # the key of a map, which rules reach by m["key"]
     if name in _RESERVED:

@@ -5,6 +5,8 @@ import time
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from controller.local.structural import Structural, nodes, rules
 from tests.unit.local import golden
@@ -227,8 +229,59 @@ def test_the_rules_of_a_whole_object_see_its_name_only() -> None:
 )
 def test_a_rule_does_not_compile(rule: dict[str, Any], part: str, text: str) -> None:
     with pytest.raises(rules.RuleError, match=re.escape(text)) as caught:
-        rules.compiled_rule(rule, nodes.compiled(SPEC))
+        rules.check(rule, nodes.compiled(SPEC))
     assert caught.value.part == part
+
+
+@pytest.mark.parametrize("rule", [rule for rule in TRUE_RULES if "nothing" not in rule])
+def test_a_rule_that_holds_passes_the_check_of_types(rule: str) -> None:
+    rules.check({"rule": rule}, nodes.compiled(SPEC))
+
+
+DEEP: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "spec": SPEC,
+        "specs": {"type": "array", "items": SPEC},
+        "by_name": {"type": "object", "additionalProperties": SPEC},
+        "byName": {"type": "object", "additionalProperties": {"type": "string"}},
+        "$odd name": {"type": "string"},
+        "table": {"type": "array", "items": {"type": "array", "items": {"type": "string"}}},
+        "open": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+        "maybe": {**SPEC, "nullable": True},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "self.spec.size > 1 && self.specs.all(s, s.size > 1)",
+        "self.by_name.all(k, self.by_name[k].size > 1)",
+        "self.table.all(row, row.all(cell, cell != ''))",
+        "self.maybe == null || self.maybe.size > 1",
+        "self.metadata.name == 'a' && self.kind == 'X'",
+        "oldSelf.spec == self.spec",
+        "has(self.open.anything)",
+    ],
+)
+def test_fields_of_fields_are_known(rule: str) -> None:
+    rules.check({"rule": rule}, nodes.compiled_root(DEEP))
+
+
+@pytest.mark.parametrize(
+    ("rule", "field"),
+    [
+        ("self.spec.sizes > 1", "sizes"),
+        ("self.specs.all(s, s.sizes > 1)", "sizes"),
+        ("self.by_name.all(k, self.by_name[k].sizes > 1)", "sizes"),
+        ("has(self.metadata.labels)", "labels"),
+        ("oldSelf.spec.sizes > 1", "sizes"),
+    ],
+)
+def test_a_field_that_is_not_there_is_found_when_the_rule_is_checked(rule: str, field: str) -> None:
+    with pytest.raises(rules.RuleError, match=f"undefined field '{field}'"):
+        rules.check({"rule": rule}, nodes.compiled_root(DEEP))
 
 
 def test_validating_a_recorded_object_takes_well_under_a_millisecond() -> None:
@@ -239,3 +292,39 @@ def test_validating_a_recorded_object_takes_well_under_a_millisecond() -> None:
     for _ in range(100):
         structural.validate(obj, obj | {"spec": {}})
     assert (time.perf_counter() - began) / 100 < 0.001
+
+
+NAMES = st.sampled_from(
+    ["a", "A", "a_b", "aB", "a_B", "AB", "_a", "a1", "namespace", "a-b", "a__b", "class", "$x", "é"]
+)
+LEAVES = st.sampled_from(
+    [
+        {"type": "string"},
+        {"type": "integer", "nullable": True},
+        {"type": "number"},
+        {"type": "boolean"},
+        {"type": "string", "format": "date-time", "nullable": True},
+        {"type": "string", "format": "duration"},
+        {"x-kubernetes-int-or-string": True},
+        {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+        {"type": "object"},
+    ]
+)
+
+
+def _nested(inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    objects = st.dictionaries(NAMES, inner, max_size=4)
+    return (
+        objects.map(lambda fields: {"type": "object", "properties": fields})
+        | inner.map(lambda items: {"type": "array", "items": items})
+        | inner.map(lambda values: {"type": "object", "additionalProperties": values})
+        | objects.map(lambda fields: {"type": "object", "properties": fields, "nullable": True})
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.recursive(LEAVES, _nested, max_leaves=8))
+def test_every_schema_has_types_in_which_its_fields_are_found(schema: dict[str, Any]) -> None:
+    whole = {"type": "object", "properties": {"spec": schema, "other": {"type": "string"}}}
+    rule = {"rule": "has(self.other) && has(self.spec) || self.metadata.name == 'a'"}
+    rules.check(rule, nodes.compiled_root(whole))
