@@ -46,6 +46,7 @@ class Lifecycle:
             "customresourcedefinitions": set(),
         }
         self._work = asyncio.Event()
+        self._sweep_at = 0.0
 
     def load(self) -> None:
         """Look at everything that is stored."""
@@ -87,7 +88,10 @@ class Lifecycle:
             await self._end_namespace(name)
         for name in list(self._ending["customresourcedefinitions"]):
             await self._end_definition(name)
-        await self._expire_events()
+        now = asyncio.get_running_loop().time()
+        if now >= self._sweep_at:
+            self._sweep_at = now + _SWEEP
+            await self._expire_events()
 
     async def _end_namespace(self, name: str) -> None:
         stored = self._objects.latest("namespaces", name)

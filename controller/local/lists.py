@@ -51,11 +51,11 @@ def page(store: objects.Objects, call: requests.Call) -> Page:
         start = chosen.prefix + start
     else:
         version, start = _version(store, call), chosen.prefix
-    keys, found = _state(store, collection, chosen, version)
+    keys, undone = _state(store, collection, chosen, version)
     items: list[objects.Stored] = []
     at = bisect.bisect_left(keys, start)
     for position in range(at, len(keys)):
-        stored = found[keys[position]]
+        stored = undone.get(keys[position]) or collection.objects[keys[position]]
         if not chosen.everything and not chosen.matches(stored):
             continue
         if limit and len(items) == limit:
@@ -71,21 +71,23 @@ def _state(
     collection: objects.Collection,
     chosen: selection.Selection,
     version: int,
-) -> tuple[Sequence[str], Mapping[str, objects.Stored]]:
-    """The sorted keys that may be selected and the objects, as of a version."""
-    expired = version < collection.oldest
-    if expired or (version < store.version and collection.since(version)):
-        if expired:
-            raise statuses.expired(
-                "The provided continue parameter is too old to display a consistent list result. "
-                "You can start a new list without the continue parameter, or list without a limit."
-            )
-        old = collection.at(version)
-        return sorted(key for key in old if key.startswith(chosen.prefix)), old
+) -> tuple[Sequence[str], Mapping[str, objects.Stored | None]]:
+    """The sorted keys that may be selected, and the objects that were others at that version."""
+    if version < collection.oldest:
+        raise statuses.expired(
+            "The provided continue parameter is too old to display a consistent list result. "
+            "You can start a new list without the continue parameter, or list without a limit."
+        )
+    undone = collection.undone(version) if version < store.version else {}
     key = chosen.key()
+    if undone:
+        keys = set(collection.span(chosen.prefix))
+        keys -= {each for each, old in undone.items() if old is None}
+        keys |= {each for each, old in undone.items() if old and each.startswith(chosen.prefix)}
+        return sorted(keys), undone
     if key is not None:
-        return ([key] if key in collection.objects else []), collection.objects
-    return collection.span(chosen.prefix), collection.objects
+        return ([key] if key in collection.objects else []), undone
+    return collection.span(chosen.prefix), undone
 
 
 def _version(store: objects.Objects, call: requests.Call) -> int:

@@ -25,15 +25,21 @@ HISTORY_BYTES = 32 * 1024 * 1024
 
 
 class Stored:
-    """One version of one object. Immutable; `body` is its JSON."""
+    """One version of one object; `body` is its JSON.
 
-    __slots__ = ("_labels", "body", "key", "version")
+    `adapted` is the version of the schema that the body was last brought in line with.
+    """
 
-    def __init__(self, key: str, version: int, body: bytes) -> None:
+    __slots__ = ("_labels", "adapted", "body", "key", "version")
+
+    def __init__(
+        self, key: str, version: int, body: bytes, labels: dict[str, str] | None = None
+    ) -> None:
         self.key = key
         self.version = version
         self.body = body
-        self._labels: dict[str, str] | None = None
+        self.adapted = version
+        self._labels = labels
 
     def object(self) -> Object:
         """A new dict of the object, which the caller may change."""
@@ -42,7 +48,7 @@ class Stored:
 
     @property
     def labels(self) -> dict[str, str]:
-        """The object's labels; parsed once."""
+        """The object's labels; of an object that was loaded, parsed when first asked for."""
         if self._labels is None:
             has = b'"labels":' in self.body
             self._labels = (self.object()["metadata"].get("labels") or {}) if has else {}
@@ -111,15 +117,9 @@ class Collection:
         start = bisect.bisect_left(self.keys, prefix)
         return self.keys[start : bisect.bisect_left(self.keys, prefix[:-1] + "0", start)]
 
-    def at(self, version: int) -> dict[str, Stored]:
-        """The objects as they were at a version (not before `oldest`)."""
-        found = dict(self.objects)
-        for change in reversed(self.since(version)):
-            if change.old is None:
-                del found[change.last.key]
-            else:
-                found[change.last.key] = change.old
-        return found
+    def undone(self, version: int) -> dict[str, Stored | None]:
+        """What was different at a version (not before `oldest`): None was not there."""
+        return {change.last.key: change.old for change in reversed(self.since(version))}
 
     def wake(self) -> None:
         """Let the watchers look."""
@@ -193,16 +193,17 @@ class Objects:
 
     def put(self, name: str, key: str, body: Object) -> "Write":
         """Accept a new state, whose `metadata.resourceVersion` is set; await it to be sure."""
-        self._next += 1
-        body["metadata"]["resourceVersion"] = str(self._next)
-        stored = Stored(key, self._next, encode(body))
-        return self._accept(name, stored, gone=False)
+        return self._accept(name, self._stored(key, body), gone=False)
 
     def remove(self, name: str, key: str, body: Object) -> "Write":
         """Accept a deletion; `body` is the last state, as the watchers will see it."""
+        return self._accept(name, self._stored(key, body), gone=True)
+
+    def _stored(self, key: str, body: Object) -> Stored:
         self._next += 1
-        body["metadata"]["resourceVersion"] = str(self._next)
-        return self._accept(name, Stored(key, self._next, encode(body)), gone=True)
+        meta = body["metadata"]
+        meta["resourceVersion"] = str(self._next)
+        return Stored(key, self._next, encode(body), dict(meta.get("labels") or {}))
 
     def _accept(self, name: str, stored: Stored, *, gone: bool) -> "Write":
         if self._stopped:

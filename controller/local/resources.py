@@ -50,6 +50,8 @@ class Resource:
     structure: structural.Structural | None = None
     """The schema of a custom resource."""
     stored_version: str = ""
+    since: int = 0
+    """The version of its definition: what was stored before is read through the newer schema."""
 
     @property
     def api_version(self) -> str:
@@ -232,6 +234,7 @@ def of_definition(definition: Object) -> list[Resource]:
             custom=version,
             structure=_schema(version),
             stored_version=stored,
+            since=int(definition["metadata"]["resourceVersion"]),
         )
         for version in spec["versions"]
         if version["served"]

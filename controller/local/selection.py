@@ -20,12 +20,13 @@ class Selection:
             self._fields = selectors.fields(fields, call.resource.fields)
         except selectors.SelectorError as error:
             raise statuses.bad_request(str(error)) from None
-        self.everything = not labels and not fields
+        self._name = call.path.name
+        self.everything = not labels and not fields and not self._name
         self._by_place = all(field.startswith("metadata.") for field, *_ in self._fields.terms)
 
     def key(self) -> str | None:
         """The one key that can match, if the selection says so."""
-        name = self._fields.exactly("metadata.name")
+        name = self._name or self._fields.exactly("metadata.name")
         if name is None or (self._namespaced and not self.prefix):
             return None
         return self.prefix + name
@@ -38,11 +39,13 @@ class Selection:
 
     def matches(self, stored: objects.Stored) -> bool:
         """Whether the selectors match an object whose place is right."""
+        namespace, _, name = stored.key.rpartition("/")
+        if self._name and name != self._name:
+            return False
         if self._labels.requirements and not self._labels.matches(stored.labels):
             return False
         if not self._fields.terms:
             return True
         if not self._by_place:
             return self._fields.matches(stored.object())
-        namespace, _, name = stored.key.rpartition("/")
         return self._fields.matches({"metadata": {"name": name, "namespace": namespace}})

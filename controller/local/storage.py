@@ -27,7 +27,7 @@ _SCHEMA = """
 CREATE TABLE object (
     resource TEXT NOT NULL, key TEXT NOT NULL, version INTEGER NOT NULL, body BLOB NOT NULL,
     PRIMARY KEY (resource, key)
-) WITHOUT ROWID;
+);
 CREATE TABLE version (id INTEGER PRIMARY KEY CHECK (id = 1), last INTEGER NOT NULL);
 INSERT INTO version VALUES (1, 1);
 """

@@ -46,7 +46,19 @@ def from_stored(resource: resources.Resource, body: Object) -> Object:
 
 def read(resource: resources.Resource, stored: objects.Stored) -> Object:
     """A new dict of a stored object."""
+    _adapt(resource, stored)
     return from_stored(resource, stored.object())
+
+
+def _adapt(resource: resources.Resource, stored: objects.Stored) -> None:
+    """Prune and default an object that was stored under an older schema; once, in memory."""
+    if stored.adapted >= resource.since:
+        return
+    body = stored.object()
+    resource.schema.prune(body)
+    resource.schema.default(body)
+    stored.body = objects.encode(body)
+    stored.adapted = resource.since
 
 
 def _as_it_is(resource: resources.Resource) -> bool:
@@ -57,6 +69,7 @@ def _as_it_is(resource: resources.Resource) -> bool:
 
 def whole(resource: resources.Resource, stored: objects.Stored) -> bytes:
     """A stored object in JSON."""
+    _adapt(resource, stored)
     if not _as_it_is(resource):
         return objects.encode(read(resource, stored))
     if resource.custom is not None:

@@ -170,8 +170,18 @@ class Writer:
         if resource.generation:
             meta["generation"] = 1
         if not meta.get("name") and meta.get("generateName"):
+            meta["name"] = self._free_name(meta, resource)
+
+    def _free_name(self, meta: Object, resource: resources.Resource) -> str:
+        """A name that begins as wanted and is not taken, as far as eight attempts find one."""
+        name = ""
+        for _ in range(8):
             tail = "".join(secrets.choice(_LETTERS) for _ in range(5))
-            meta["name"] = meta["generateName"][:58] + tail
+            name = meta["generateName"][:58] + tail
+            key = resource.key(meta.get("namespace", ""), name)
+            if self._objects.latest(resource.collection, key) is None:
+                break
+        return name
 
     def _checked(self, call: requests.Call, new: Object, old: Object | None) -> Object:
         """The object with everything filled in. Raises ApiError when it is not valid."""

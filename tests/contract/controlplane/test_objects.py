@@ -247,3 +247,35 @@ async def test_a_request_without_the_token_learns_nothing(
         answer = await control_plane.ask("GET", "/api/v1/secrets", headers={"Authorization": token})
         assert answer.status in (401, 403)
         assert answer.body["kind"] == "Status"
+
+
+async def test_a_newer_schema_counts_for_what_was_stored_before(
+    widgets: controlplane.Widgets,
+) -> None:
+    before = await widgets.create("one", note="kept")
+    definition = controlplane.widget_definition(widgets.group)
+    version = definition["spec"]["versions"][0]
+    properties = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    properties["extra"] = {"type": "string", "default": "new"}
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{widgets.group}"
+    changed = await widgets.access.ask("PATCH", path, {"spec": definition["spec"]}, kind=MERGE)
+    assert changed.status == 200, changed.raw
+    wanted = before | {"spec": {**before["spec"], "extra": "new"}}
+    for _ in range(100):
+        after = (await widgets.access.ask("GET", f"{widgets.path}/one")).body
+        if after == wanted:
+            break
+        await asyncio.sleep(0.05)
+    assert after == wanted
+    assert (await widgets.list())["items"] == [wanted]
+
+
+async def test_generated_names_differ(widgets: controlplane.Widgets) -> None:
+    body = widgets.widget("")
+    body["metadata"] = {"generateName": "gen-"}
+    answers = await asyncio.gather(
+        *(widgets.access.ask("POST", widgets.path, body) for _ in range(20))
+    )
+    names = {each.body["metadata"]["name"] for each in answers}
+    assert len(names) == 20
+    assert all(name.startswith("gen-") and len(name) == 9 for name in names)

@@ -134,3 +134,14 @@ async def test_many_watchers_all_see_the_same(widgets: controlplane.Widgets) -> 
     found = await asyncio.gather(*watchers)
     assert all(each == found[0] for each in found)
     assert len(found[0]) == 20
+
+
+async def test_a_watch_of_one_object_by_its_path_shows_no_other(
+    widgets: controlplane.Widgets,
+) -> None:
+    start = version(await widgets.list())
+    for name in ("one", "two"):
+        await widgets.create(name)
+    path = f"{widgets.path}/one?watch=1&timeoutSeconds=1&resourceVersion={start}"
+    async with widgets.access.watch(path) as events:
+        assert seen(await events.rest()) == [("ADDED", "one")]
