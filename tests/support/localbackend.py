@@ -46,7 +46,7 @@ def seconds(number: float) -> timedelta:
 
 QUICK = LocalSettings(
     linger=seconds(30),
-    grace=seconds(1),
+    grace=seconds(0.3),
     drain=seconds(0.5),
     port_wait=seconds(0.3),
     builds=BuildLimits(timeout=seconds(20)),

@@ -115,7 +115,8 @@ class ContinuousJob:
         if base.JobPhase.DOWN in phases:
             return base.JobPhase.DOWN
         working = self.definition.took_over == self.definition.generation
-        return base.JobPhase.UP if working and version.up else base.JobPhase.PENDING
+        ready = working and version.up and self._reachable(version)
+        return base.JobPhase.UP if ready else base.JobPhase.PENDING
 
     def _tail(self) -> tuple[str, ...]:
         files_of_all = logs.files_in(self._directory / "logs")
@@ -147,8 +148,7 @@ class ContinuousJob:
         newest = self._versions.get(wanted.generation)
         if newest is None:
             return
-        port = self._port(newest)
-        ready = newest.up and (port is None or port.is_open)
+        ready = newest.up and self._reachable(newest)
         if ready and wanted.took_over != wanted.generation and not self._moving:
             self._moving = True
             self._spawn(self._take_over(wanted.generation))
@@ -208,6 +208,10 @@ class ContinuousJob:
         known = {place for version in self._all_versions() for place in version.places}
         for place in set((self._directory / "instances").glob("*")) - known:
             await shims.remove(place)
+
+    def _reachable(self, version: Version) -> bool:
+        port = self._port(version)
+        return port is None or port.is_open
 
     def _port(self, version: Version) -> Port | None:
         return None if version.port is None else self._ports.get(version.port)

@@ -36,8 +36,9 @@ class Instance:
         self._data = machine.layout.data(tool)
         self._changed = changed
         self._task: asyncio.Task[None] | None = None
-        stored = records.instance(files.read_json(directory / "instance.json"))
-        self.record = stored or records.InstanceRecord(since=machine.clock())
+        self._stored = records.instance(files.read_json(directory / "instance.json"))
+        fresh = self._stored or records.InstanceRecord(since=machine.clock())
+        self.record = replace(fresh, phase=JobPhase.PENDING)  # until its process has been found
 
     @property
     def up(self) -> bool:
@@ -67,6 +68,9 @@ class Instance:
     async def _look_after(self) -> None:
         await asyncio.to_thread(files.make_directory, self._directory)
         shim = await shims.find(self._directory)
+        if shim is not None and self._stored is not None:
+            self.record = self._stored
+            self._changed()
         if shim is None and (ended := shims.last_exit(self._directory)) and ended.by_itself:
             await self._back_off(ended.text)  # while ptd was away
         while True:
