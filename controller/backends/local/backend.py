@@ -22,6 +22,7 @@ from controller.backends.local.jobs import LocalJobs
 from controller.backends.local.layout import Layout
 from controller.backends.local.machine import Clock, Machine, OnChange
 from controller.backends.local.settings import LocalSettings
+from controller.backends.local.tasks import Tasks
 from controller.models.reasons import Reason
 
 _LOCK_TRIES = 50  # shims look at the lock for moments
@@ -50,7 +51,7 @@ class LocalBackend:
         self.jobs = LocalJobs(self._machine, self._scheduler)
         self.backend = base.Backend(self.builds, self.jobs)
         self._wanted = asyncio.Event()
-        self._collector: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
 
     async def __aenter__(self) -> "LocalBackend":
         layout = self._machine.layout
@@ -60,7 +61,7 @@ class LocalBackend:
         self._scheduler.start()
         await self.jobs.start()
         await self.builds.load()
-        self._collector = asyncio.create_task(self._collect())
+        self._tasks.start(self._collect())
         return self
 
     async def __aexit__(
@@ -80,9 +81,7 @@ class LocalBackend:
         if self._lock is None:
             return
         self._scheduler.shutdown(wait=False)
-        if self._collector:
-            self._collector.cancel()
-            await asyncio.gather(self._collector, return_exceptions=True)
+        await self._tasks.close()
         await self.builds.close(stop=stop_jobs)
         await self.jobs.close(stop_jobs=stop_jobs)
         os.close(self._lock)

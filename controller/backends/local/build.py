@@ -18,6 +18,7 @@ from controller import errors
 from controller.backends import base
 from controller.backends.local import builder, files, images, launch, logs, records, shims
 from controller.backends.local.machine import Machine
+from controller.backends.local.tasks import Tasks
 
 LOG = Path("logs", "0-0.log")
 _TAIL = 20
@@ -32,7 +33,7 @@ class LocalBuild:
     def __init__(self, machine: Machine, tool: str, directory: Path, shown: base.Build) -> None:
         self._machine, self._tool, self._limits = machine, tool, machine.settings.builds
         self.directory, self.shown = directory, shown
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
 
     @property
     def live(self) -> bool:
@@ -61,13 +62,11 @@ class LocalBuild:
 
     def start(self, ended: Callable[[str], None]) -> None:
         """Begin to see it through; `ended` is called with the tool's name."""
-        self._task = asyncio.create_task(self._see_through(ended))
+        self._tasks.start(self._see_through(ended))
 
     async def leave(self) -> None:
         """Look after it no longer; its process goes on."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._tasks.close()
 
     async def stop(self) -> None:
         """End its process; the next ptd begins it again."""

@@ -6,7 +6,6 @@ declared port when all of its instances are up; until then nothing of the servin
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +14,13 @@ from controller.backends import base
 from controller.backends.local import files, logs, records, shims
 from controller.backends.local.machine import Machine
 from controller.backends.local.ports import Port
+from controller.backends.local.tasks import Tasks
 from controller.backends.local.versions import Version, as_continuous
 from controller.models.reasons import Reason
 from controller.models.tooldeployment import JobChange
 
 _TAIL = 20
+_AGAIN = 1.0
 
 
 class ContinuousJob:
@@ -35,7 +36,7 @@ class ContinuousJob:
         self._versions: dict[int, Version] = {}
         self._leaving: dict[int, Version] = {}
         self._ports: dict[int, Port] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._lock = asyncio.Lock()  # whoever changes the definition holds it
         self._shown: object = None
         self._moving = False
@@ -47,7 +48,7 @@ class ContinuousJob:
         if wanted.serving is not None and wanted.took_over is not None:
             self._begin(wanted.took_over, wanted.serving)
         self._begin(wanted.generation, wanted.spec)
-        self._spawn(self._remove_leftovers())
+        self._tasks.start(self._remove_leftovers())
 
     async def apply(self, spec: base.JobSpec) -> base.Applied:
         """Become `spec`, stored first; the version that serves goes on until it is replaced."""
@@ -151,7 +152,7 @@ class ContinuousJob:
         ready = newest.up and self._reachable(newest)
         if ready and wanted.took_over != wanted.generation and not self._moving:
             self._moving = True
-            self._spawn(self._take_over(wanted.generation))
+            self._tasks.start(self._take_over(wanted.generation))
         serving = self._versions.get(wanted.took_over or 0)
         if serving and (port := self._port(serving)):
             port.route(serving.targets)
@@ -162,18 +163,18 @@ class ContinuousJob:
 
     async def _take_over(self, generation: int) -> None:
         """The newest version does the work from now on; the one before is drained and ended."""
+        before = None
         try:
             async with self._lock:
-                before = self.definition.took_over
-                if self.definition.generation != generation or not self._versions[generation].up:
-                    return
-                await self._store(self.definition.taken_over())
-        except errors.Transient:  # a full disk: the old one stays, the next change tries again
-            return
+                if self.definition.generation == generation and self._versions[generation].up:
+                    before = self.definition.took_over
+                    await self._store(self.definition.taken_over())
+        except errors.Transient:  # a full disk: the old one stays meanwhile
+            await asyncio.sleep(_AGAIN)
         finally:
             self._moving = False
         self._settle()
-        if before is not None:
+        if before not in (None, self.definition.took_over):
             self._end(before)
 
     async def _store(self, definition: records.Definition) -> None:
@@ -184,7 +185,7 @@ class ContinuousJob:
         version = self._versions.pop(generation, None)
         if version is not None:
             self._leaving[generation] = version
-            self._spawn(self._drain_and_stop(generation, version))
+            self._tasks.start(self._drain_and_stop(generation, version))
 
     async def _drain_and_stop(self, generation: int, version: Version) -> None:
         port = self._port(version)
@@ -222,14 +223,7 @@ class ContinuousJob:
     def _all_versions(self) -> list[Version]:
         return [*self._versions.values(), *self._leaving.values()]
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def _close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.close()
         await asyncio.gather(*(port.close() for port in self._ports.values()))
         self._ports.clear()

@@ -16,6 +16,7 @@ from controller.backends.base import JobPhase
 from controller.backends.local import files, health, images, records, shims
 from controller.backends.local.launch import Launch, launch
 from controller.backends.local.machine import Machine
+from controller.backends.local.tasks import Tasks
 from controller.models.reasons import Reason
 from controller.models.toolconfig import ContinuousRun
 
@@ -35,7 +36,7 @@ class Instance:
         self._image, self._run = what
         self._data = machine.layout.data(tool)
         self._changed = changed
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
         self._stored = records.instance(files.read_json(directory / "instance.json"))
         fresh = self._stored or records.InstanceRecord(since=machine.clock())
         self.record = replace(fresh, phase=JobPhase.PENDING)  # until its process has been found
@@ -52,13 +53,11 @@ class Instance:
 
     def start(self) -> None:
         """Begin to look after it."""
-        self._task = asyncio.create_task(self._look_after())
+        self._tasks.start(self._look_after())
 
     async def leave(self) -> None:
         """Stop looking after it; its process goes on."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._tasks.close()
 
     async def stop(self) -> None:
         """End its process, and look after it no longer."""

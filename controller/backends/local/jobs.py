@@ -19,6 +19,7 @@ from controller.backends.local.continuous import ContinuousJob
 from controller.backends.local.layout import check_name
 from controller.backends.local.machine import Machine
 from controller.backends.local.scheduled import ScheduledJob
+from controller.backends.local.tasks import Tasks
 from controller.models.reasons import Reason
 from controller.models.toolconfig import ScheduledRun
 from controller.models.tooldeployment import JobChange
@@ -33,7 +34,7 @@ class LocalJobs:
         self._machine, self._scheduler = machine, scheduler
         self._jobs: dict[tuple[str, str], AnyJob] = {}
         self._lock = asyncio.Lock()  # jobs come and go one at a time
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     async def start(self) -> None:
         """Take over whatever the disk knows."""
@@ -45,13 +46,11 @@ class LocalJobs:
                 self._jobs[tool, definition.spec.name] = job
                 await job.start()
         for directory in self._machine.layout.tools.glob("*/removed/*"):
-            self._spawn(_clear(directory))
+            self._tasks.start(_clear(directory))
 
     async def close(self, *, stop_jobs: bool) -> None:
         """Look after the jobs no longer; `stop_jobs` also ends their processes, all at once."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.close()
         ends: list[Callable[[], Coroutine[None, None, None]]] = [
             job.stop if stop_jobs else job.leave for job in self._jobs.values()
         ]
@@ -129,17 +128,12 @@ class LocalJobs:
             with contextlib.suppress(OSError):  # an earlier one of that name is still going
                 source.rename(target)
                 break
-        self._spawn(_clear(target))
+        self._tasks.start(_clear(target))
 
     def _make(self, directory: Path, tool: str, definition: records.Definition) -> AnyJob:
         if definition.spec.kind is base.JobKind.SCHEDULED:
             return ScheduledJob(self._machine, self._scheduler, directory, tool, definition)
         return ContinuousJob(self._machine, directory, tool, definition)
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 async def _clear(directory: Path) -> None:

@@ -20,6 +20,7 @@ from controller.backends import base
 from controller.backends.local import cron, files, images, logs, records, shims
 from controller.backends.local.launch import launch
 from controller.backends.local.machine import Machine
+from controller.backends.local.tasks import Tasks
 from controller.models.reasons import Reason
 from controller.models.toolconfig import ScheduledRun
 from controller.models.tooldeployment import JobChange
@@ -45,7 +46,7 @@ class ScheduledJob:
         self._directory, self._tool = directory, tool
         self.definition = definition
         self._runs = records.runs(files.read_json(directory / "runs.json"))
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
         self._clockwork = f"{tool}/{definition.spec.name}"
 
     @property
@@ -59,7 +60,7 @@ class ScheduledJob:
         if self._runs.current is None and (due := self._missed(trigger)):
             self._remember(replace(self._runs, current=records.RunRecord(due)))
         if self._runs.current is not None:
-            self._task = asyncio.create_task(self._carry_out())
+            self._tasks.start(self._carry_out())
 
     async def apply(self, spec: base.JobSpec) -> base.Applied:
         """Become `spec` from the next run on; a run that is going stays as it is."""
@@ -80,9 +81,7 @@ class ScheduledJob:
         """Look after it no longer; a run that is going goes on."""
         if self._scheduler.get_job(self._clockwork):
             self._scheduler.remove_job(self._clockwork)
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._tasks.close()
 
     async def stop(self) -> None:
         """End the run that is going; what is on disk stays."""
@@ -132,11 +131,11 @@ class ScheduledJob:
         return due if due is not None and due <= now and due not in seen else None
 
     async def _on_time(self) -> None:
-        if self._task is not None and not self._task.done():
+        if self._tasks.busy:
             return  # the run before is still going: no overlap
         due = self._machine.clock().replace(second=0, microsecond=0)
         self._remember(replace(self._runs, current=records.RunRecord(due)))
-        self._task = asyncio.create_task(self._carry_out())
+        self._tasks.start(self._carry_out())
 
     async def _carry_out(self) -> None:
         """The tries of the present run, from wherever it was left, to its end."""

@@ -84,17 +84,15 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Shim:
-    """A shim that runs. `ours`: a child of this process, which has to collect it."""
+    """A shim that runs, whoever started it."""
 
     directory: Path
     pid: int
-    ours: bool
 
     async def wait(self) -> Exit | None:
         """Until it has ended; None when it was killed and could not say how the command ended."""
         await _gone(self.pid)
-        if self.ours:
-            _collect(self.pid)
+        _collect(self.pid)
         successor = await find(self.directory)  # another one held the lock, or took it since
         return await successor.wait() if successor else last_exit(self.directory)
 
@@ -119,7 +117,7 @@ async def start(directory: Path, command: Command) -> Shim:
             files.write_json(directory / "spec.json", spec)
     if not free and (running := await find(directory)):
         return running
-    return Shim(directory, _spawn(directory), ours=True)
+    return Shim(directory, _spawn(directory))
 
 
 async def find(directory: Path) -> Shim | None:
@@ -129,7 +127,7 @@ async def find(directory: Path) -> Shim | None:
             if free:
                 return None
         with contextlib.suppress(OSError, ValueError):
-            return Shim(directory, int((directory / "pid").read_text()), ours=False)
+            return Shim(directory, int((directory / "pid").read_text()))
         await asyncio.sleep(_SHORTLY)  # between its lock and its pid, or just another look
 
 
@@ -229,9 +227,9 @@ async def _gone_by_looking(pid: int) -> None:
 
 
 def _collect(pid: int) -> None:
-    """Take the status of a child that has ended, so that it does not stay a zombie."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, 0)
+    """Take the status of a process that has ended, so that no child of ours stays a zombie."""
+    with contextlib.suppress(ChildProcessError):  # an earlier ptd's
+        os.waitpid(pid, os.WNOHANG)
 
 
 def _is_zombie(pid: int) -> bool:
