@@ -19,6 +19,35 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
     return metrics.registry.get_sample_value(f"ptd_{name}", labels)
 
 
+SHOWN: dict[str, dict[str, str]] = {
+    "deployments_finished_total": {
+        "trigger": "poll",
+        "state": "failed",
+        "reason": "BuildFailed",
+    },
+    "deployment_phase_seconds_count": {"phase": "building"},
+    "commit_to_final_seconds_count": {"state": "failed"},
+    "builds_total": {"event": "started"},
+    "jobs_total": {"change": "restarted"},
+    "repository_poll_errors_total": {"reason": "RepositoryUnreachable"},
+    "reconciles_total": {"outcome": "bug"},
+    "reconcile_bugs_total": {},
+    "reconciles_running": {},
+    "control_plane_request_seconds_count": {"verb": "PATCH", "code": "200"},
+    "backend_request_seconds_count": {"service": "builds", "verb": "GET", "code": "timeout"},
+    "watch_restarts_total": {"kind": "toolconfigs", "cause": "silent"},
+    "watch_relists_total": {"kind": "toolconfigs"},
+    "leader": {},
+    "leader_terms_total": {},
+    "http_request_seconds_count": {
+        "route": "/tool/{tool}/config",
+        "method": "GET",
+        "code": "200",
+    },
+    "build_info": {"version": "1.2.3", "role": "controller"},
+}
+
+
 def test_every_record_function_shows_in_its_metric(metrics: Metrics) -> None:
     metrics.deployments.finished("poll", "failed", "BuildFailed")
     metrics.deployments.phase_took("building", 90 * SECOND)
@@ -41,36 +70,9 @@ def test_every_record_function_shows_in_its_metric(metrics: Metrics) -> None:
     metrics.http.answered("/tool/{tool}/config", "GET", 200, 0.2)
     metrics.http.answered("/tool/{tool}/deployment/{id}", "GET", 200, 60, waited=True)
     metrics.http.waiters(2)
-    shown = {
-        "deployments_finished_total": {
-            "trigger": "poll",
-            "state": "failed",
-            "reason": "BuildFailed",
-        },
-        "deployment_phase_seconds_count": {"phase": "building"},
-        "commit_to_final_seconds_count": {"state": "failed"},
-        "builds_total": {"event": "started"},
-        "jobs_total": {"change": "restarted"},
-        "repository_poll_errors_total": {"reason": "RepositoryUnreachable"},
-        "reconciles_total": {"outcome": "bug"},
-        "reconcile_bugs_total": {},
-        "reconciles_running": {},
-        "control_plane_request_seconds_count": {"verb": "PATCH", "code": "200"},
-        "backend_request_seconds_count": {"service": "builds", "verb": "GET", "code": "timeout"},
-        "watch_restarts_total": {"kind": "toolconfigs", "cause": "silent"},
-        "watch_relists_total": {"kind": "toolconfigs"},
-        "leader": {},
-        "leader_terms_total": {},
-        "http_request_seconds_count": {
-            "route": "/tool/{tool}/config",
-            "method": "GET",
-            "code": "200",
-        },
-        "build_info": {"version": "1.2.3", "role": "controller"},
-    }
     assert {
-        name: value(metrics, name, **labels) for name, labels in shown.items()
-    } == dict.fromkeys(shown, 1)
+        name: value(metrics, name, **labels) for name, labels in SHOWN.items()
+    } == dict.fromkeys(SHOWN, 1)
     assert value(metrics, "repository_poll_lag_seconds_sum") == 2
     assert value(metrics, "refs_found_total") == 3
     assert value(metrics, "repository_polls_saved_total") == 4
