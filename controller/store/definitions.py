@@ -19,14 +19,10 @@ _PAUSE = timedelta(milliseconds=100)
 async def install(calls: Calls, definition: Mapping[str, Any]) -> None:
     """Have the definition exist as given, and wait until its objects are served."""
     name = definition["metadata"]["name"]
-    stored = await _create_or_get(calls, name, definition)
-    if stored["spec"] != definition["spec"]:
-        metadata = {"name": name, "resourceVersion": stored["metadata"]["resourceVersion"]}
-        await calls.ask(
-            "PUT",
-            calls.objects.replace_cluster_custom_object_without_preload_content,
-            *(*_PATH, name, {**definition, "metadata": metadata}),
-        )
+    try:
+        await _create(calls, definition)
+    except errors.AlreadyExists:
+        await _update(calls, name, definition)
     for _ in range(_TRIES):
         if await _is_served(calls, name):
             return
@@ -34,15 +30,24 @@ async def install(calls: Calls, definition: Mapping[str, Any]) -> None:
     raise errors.Unavailable(f"the definition {name} is stored, but its objects are not served")
 
 
-async def _create_or_get(calls: Calls, name: str, definition: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        return await calls.ask(
-            "POST",
-            calls.objects.create_cluster_custom_object_without_preload_content,
-            *(*_PATH, dict(definition)),
-        )
-    except errors.AlreadyExists:
-        return await _get(calls, name)
+async def _create(calls: Calls, definition: Mapping[str, Any]) -> None:
+    await calls.ask(
+        "POST",
+        calls.objects.create_cluster_custom_object_without_preload_content,
+        *(*_PATH, dict(definition)),
+    )
+
+
+async def _update(calls: Calls, name: str, definition: Mapping[str, Any]) -> None:
+    """Have the spec be the given one. A merge patch, which the server's own defaults and its
+    writes to the status cannot get into conflict with; an equal spec makes no new version.
+    """
+    await calls.ask(
+        "PATCH",
+        calls.objects.patch_cluster_custom_object_without_preload_content,
+        *(*_PATH, name, {"spec": definition["spec"]}),
+        _content_type="application/merge-patch+json",
+    )
 
 
 async def _get(calls: Calls, name: str) -> dict[str, Any]:
