@@ -188,6 +188,9 @@ class FakeKube:
         metadata["resourceVersion"] = str(self.version)
         metadata.setdefault("uid", old["metadata"]["uid"] if old else f"uid-{next(self._uids)}")
         metadata.setdefault("creationTimestamp", "2026-01-01T00:00:00Z")
+        before = old["metadata"]["generation"] if old else 0
+        changed = old is None or old.get("spec") != stored.get("spec")
+        metadata["generation"] = before + changed
         self.objects[key] = stored
         self._tell(prefix, "MODIFIED" if old else "ADDED", stored, quietly)
         return copy.deepcopy(stored)
