@@ -231,7 +231,7 @@ class Writer:
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         if operation == "Update":
             new = self._managed(call, old, new)
-        if _same(new, old, operation):
+        if _same(new, old):
             await self._objects.settled()
             return 200, stored
         stored_form = wire.to_stored(resource, new)
@@ -303,14 +303,13 @@ def _content(resource: resources.Resource, body: Object) -> Object:
     return {name: each for name, each in body.items() if name not in out}
 
 
-def _same(new: Object, old: Object, operation: str) -> bool:
-    """Whether there is nothing to write. Who owns what counts only for an apply."""
+def _same(new: Object, old: Object) -> bool:
+    """Whether there is nothing to write. When something was owned since does not count."""
 
     def compared(body: Object) -> Object:
         meta = dict(body["metadata"])
         managed = meta.pop("managedFields", None) or []
-        if operation == "Apply":
-            meta["managedFields"] = [{**entry, "time": ""} for entry in managed]
+        meta["managedFields"] = [{**entry, "time": ""} for entry in managed]
         return body | {"metadata": meta}
 
     return compared(new) == compared(old)

@@ -121,6 +121,26 @@ async def test_apply_on_the_server_names_the_conflict(
     assert await run.ok("get", kind, "one", "-o", "jsonpath={.spec.size}") == "5"
 
 
+async def test_an_object_moves_from_client_side_to_server_side_apply(
+    run: kubectl.Kubectl, widgets: controlplane.Widgets
+) -> None:
+    kind = f"widget.{widgets.group}"
+    text = manifest(widgets, "one", size=4, color="red")
+    await run.ok("apply", "-f", "-", text=text)
+    await run.ok("apply", "--server-side", "-f", "-", text=text)
+    shown = await run.ok("get", kind, "one", "-o", "json", "--show-managed-fields")
+    owners = [
+        (entry["manager"], entry["operation"])
+        for entry in json.loads(shown)["metadata"]["managedFields"]
+    ]
+    assert owners == [("kubectl", "Apply"), ("kubectl-last-applied", "Apply")]
+    # What is left out of the configuration goes: nobody else owns it any more.
+    text = manifest(widgets, "one", size=5)
+    await run.ok("apply", "--server-side", "-f", "-", text=text)
+    shown = await run.ok("get", kind, "one", "-o", "json")
+    assert json.loads(shown)["spec"] == {"size": 5}
+
+
 async def test_a_mistake_is_named_with_its_field(
     run: kubectl.Kubectl, widgets: controlplane.Widgets
 ) -> None:
