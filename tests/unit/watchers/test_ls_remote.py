@@ -176,7 +176,7 @@ async def test_endless_refs_do_not_take_endless_memory(tmp_path: Path) -> None:
     async with GitServer(tmp_path) as server:
         server.faults["a.git"] = Fault(endless=True)
         processes = GitProcesses(1)
-        limits = Limits(timedelta(seconds=20), 1000)
+        limits = Limits(timedelta(seconds=50), 1000)
         ended = asyncio.ensure_future(
             processes.run(["ls-remote", server.address("a.git")], {}, {}, limits)
         )
