@@ -109,7 +109,8 @@ def parse_yaml(raw: bytes) -> Any:
         pass
     try:
         value = yaml.load(raw, _Loader)  # noqa: S506 -- _Loader is a safe loader
-        return _Budget(LIMIT).plain(value)
+        # Without aliases there are fewer values than bytes.
+        return _Budget(min(10 * len(raw) + 10_000, LIMIT)).plain(value)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ParseError(f"error converting YAML to JSON: yaml: {error}") from None
 

@@ -10,6 +10,7 @@ from typing import Any
 from controller.local import (
     bodies,
     fielderrors,
+    gotypes,
     metadata,
     protobuf,
     requests,
@@ -58,7 +59,7 @@ def clean(resource: resources.Resource, value: Object) -> tuple[Object, list[str
     """An object without what its kind does not have, and what that was. Raises MismatchError."""
     unknown: list[str] = []
     if resource.custom is None:
-        check = typed.of_kind(resource.group, resource.kind)
+        check = gotypes.of_kind(resource.group, resource.kind)
         body: Object = check(value, (resource.kind, ""), unknown)
         body.setdefault("metadata", {})
     else:
@@ -144,7 +145,9 @@ def _check_type(resource: resources.Resource, value: Object) -> None:
     if resource.custom is None:
         why = f"the kind in the data ({kind}) does not match the expected kind ({resource.kind})"
         raise statuses.bad_request(_cannot(resource, why))
-    name = (value.get("metadata") or {}).get("name") or ""
+    meta = value.get("metadata")
+    name = meta.get("name") if isinstance(meta, dict) else None
+    name = name if isinstance(name, str) else ""
     errors = metadata.check_type(value, resource.api_version, resource.kind)
     raise statuses.invalid(resource.group, kind, name, errors)
 
@@ -176,12 +179,12 @@ def check_apply(call: requests.Call, value: Any) -> Object:
             f"Incorrect version specified in apply patch. Specified patch version: {version}/"
             f"{kind}, expected: {resource.api_version}/{resource.kind}"
         )
-    if (value.get("metadata") or {}).get("managedFields"):
-        raise statuses.bad_request("metadata.managedFields must be nil")
     try:
         found, unknown = clean(resource, value)
     except typed.MismatchError as error:
         raise statuses.bad_request(_cannot(resource, str(error))) from None
+    if found["metadata"].pop("managedFields", None):
+        raise statuses.bad_request("metadata.managedFields must be nil")
     validation = call.query.validation("PatchOptions")
     problems = _problems((), unknown)
     if problems and validation == "Strict":

@@ -14,10 +14,12 @@ from controller.local import (
     decoding,
     definitions,
     fielderrors,
+    gotypes,
     objects,
     requests,
     resources,
     statuses,
+    typed,
     wire,
 )
 
@@ -83,9 +85,11 @@ def _body(call: requests.Call) -> Object:
             raise statuses.unsupported_media_type(decoding.ACCEPTED)
     except bodies.ParseError as error:
         raise statuses.bad_request(f"error decoding DeleteOptions: {error}") from None
-    if not isinstance(value, dict):
-        raise statuses.bad_request("error decoding DeleteOptions: the body is no object")
-    return value
+    try:
+        options: Object = gotypes.DELETE_OPTIONS(value, ("DeleteOptions", ""), [])
+    except typed.MismatchError as error:
+        raise statuses.bad_request(f"error decoding DeleteOptions: {error}") from None
+    return options
 
 
 class Deleter:

@@ -53,6 +53,11 @@ class Rules:
 class Namespace(Rules):
     naming = staticmethod(metadata.dns_label)
 
+    def prepare_status(self, new: Object, old: Object) -> None:
+        super().prepare_status(new, old)
+        # Whether it is being deleted is not for clients to say.
+        new.setdefault("status", {})["phase"] = old["status"]["phase"]
+
     def prepare(self, new: Object, old: Object | None) -> None:
         if old is None:
             new["spec"] = {"finalizers": ["kubernetes"]}
@@ -185,6 +190,10 @@ class NewEvent(Event):
 
 class Definition(Rules):
     """CustomResourceDefinitions; their content is checked by `crd`."""
+
+    def prepare_status(self, new: Object, old: Object) -> None:
+        super().prepare_status(new, old)
+        new["status"] = old["status"] | new.get("status", {})
 
     def prepare(self, new: Object, old: Object | None) -> None:
         crd.default(new)

@@ -87,10 +87,14 @@ def strategic_merge_patch(value: Any, patch: Any) -> Any:
 
 
 def _drop(value: Object, name: str, gone: list[Any]) -> None:
+    if not isinstance(gone, list):
+        raise PatchFormatError(f"$deleteFromPrimitiveList/{name} is no list")
     value[name] = [each for each in value.get(name) or [] if each not in gone]
 
 
 def _merge_list(old: list[Any], patch: list[Any], key: str) -> list[Any]:
+    if key and not all(isinstance(each, dict) for each in (*old, *patch)):
+        raise PatchFormatError("a list that is merged by key may hold objects only")
     if not key:
         return [*old, *(each for each in patch if each not in old)]
     if any(each.get("$patch") == "replace" for each in patch):

@@ -1,8 +1,8 @@
-"""The Go types of the built-in kinds, as far as their JSON shows: names, types, what is left out.
+"""Go's way to read JSON into structs, as far as a client sees it.
 
-kube-apiserver decodes built-in objects, and the metadata of every object, into Go structs. What
-a client sees of that is here: unknown fields, type errors with Go's words, base64 and times
-checked, null and empty values left out. Called by `decoding`; pure.
+kube-apiserver decodes built-in objects, and the metadata of every object, into Go structs: with
+unknown fields, type errors in Go's words, base64 and times checked, null and empty values left
+out. The kinds' own types are in `gotypes`; both are used by `decoding`. Pure.
 """
 
 import base64
@@ -36,7 +36,7 @@ def _kind_of(value: Value) -> str:
     return "array" if isinstance(value, list) else "object"
 
 
-def _mismatch(value: Value, place: Place, wanted: str) -> MismatchError:
+def mismatch(value: Value, place: Place, wanted: str) -> MismatchError:
     return MismatchError(
         f"json: cannot unmarshal {_kind_of(value)} into Go struct field {place[0]} of type {wanted}"
     )
@@ -50,21 +50,21 @@ def anything(value: Value, _place: Place, _unknown: Unknown) -> Value:
 def string(value: Value, place: Place, _unknown: Unknown) -> Value:
     """A string."""
     if not isinstance(value, str):
-        raise _mismatch(value, place, "string")
+        raise mismatch(value, place, "string")
     return value
 
 
 def boolean(value: Value, place: Place, _unknown: Unknown) -> Value:
     """A boolean."""
     if not isinstance(value, bool):
-        raise _mismatch(value, place, "bool")
+        raise mismatch(value, place, "bool")
     return value
 
 
 def _integer(bits: int) -> Type:
     def check(value: Value, place: Place, _unknown: Unknown) -> Value:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise _mismatch(value, place, f"int{bits}")
+            raise mismatch(value, place, f"int{bits}")
         if not -(1 << (bits - 1)) <= value < 1 << (bits - 1):
             raise MismatchError(
                 f"json: cannot unmarshal number {value} into Go struct field {place[0]} "
@@ -79,10 +79,17 @@ int32 = _integer(32)
 int64 = _integer(64)
 
 
+def number(value: Value, place: Place, _unknown: Unknown) -> Value:
+    """A number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise mismatch(value, place, "float64")
+    return value
+
+
 def data(value: Value, place: Place, _unknown: Unknown) -> Value:
     """Bytes in base64."""
     if not isinstance(value, str):
-        raise _mismatch(value, place, "[]uint8")
+        raise mismatch(value, place, "[]uint8")
     try:
         base64.b64decode(value.replace("\n", "").replace("\r", ""), validate=True)
     except binascii.Error:
@@ -98,7 +105,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\
 def _time(layout: str) -> Type:
     def check(value: Value, place: Place, _unknown: Unknown) -> Value:
         if not isinstance(value, str):
-            raise _mismatch(value, place, "string")
+            raise mismatch(value, place, "string")
         if not _TIME.fullmatch(value):
             raise MismatchError(
                 f'parsing time "{value}" as "{layout}": cannot parse "{value}" as "2006"'
@@ -117,7 +124,7 @@ def listed(item: Type, name: str) -> Type:
 
     def check(value: Value, place: Place, unknown: Unknown) -> Value:
         if not isinstance(value, list):
-            raise _mismatch(value, place, f"[]{name}")
+            raise mismatch(value, place, f"[]{name}")
         return [
             item(each, (place[0], f"{place[1]}[{index}]"), unknown)
             for index, each in enumerate(value)
@@ -131,7 +138,7 @@ def mapped(item: Type, name: str) -> Type:
 
     def check(value: Value, place: Place, unknown: Unknown) -> Value:
         if not isinstance(value, dict):
-            raise _mismatch(value, place, f"map[string]{name}")
+            raise mismatch(value, place, f"map[string]{name}")
         return {
             key: ("" if each is None else item(each, (place[0], f"{place[1]}.{key}"), unknown))
             for key, each in value.items()
@@ -145,7 +152,7 @@ def struct(name: str, fields: dict[str, Type], keep: frozenset[str] = frozenset(
 
     def check(value: Value, place: Place, unknown: Unknown) -> Value:
         if not isinstance(value, dict):
-            raise _mismatch(value, place, name)
+            raise mismatch(value, place, name)
         found: Object = {}
         for key, each in value.items():
             path = f"{place[1]}.{key}" if place[1] else key
@@ -162,6 +169,23 @@ def struct(name: str, fields: dict[str, Type], keep: frozenset[str] = frozenset(
 
 strings = listed(string, "string")
 string_map = mapped(string, "string")
+
+
+def _fields_v1(value: Value, place: Place, unknown: Unknown) -> Value:
+    if not isinstance(value, dict):
+        raise mismatch(value, place, "v1.FieldsV1")
+    return {key: _fields_v1(each, place, unknown) for key, each in value.items()}
+
+
+_ENTRY = struct(
+    "v1.ManagedFieldsEntry",
+    {
+        **dict.fromkeys(("manager", "operation", "apiVersion", "fieldsType"), string),
+        "time": time,
+        "fieldsV1": _fields_v1,
+        "subresource": string,
+    },
+)
 
 METADATA = struct(
     "v1.ObjectMeta",
@@ -187,133 +211,6 @@ METADATA = struct(
             "v1.OwnerReference",
         ),
         "finalizers": strings,
-        "managedFields": listed(anything, "v1.ManagedFieldsEntry"),
+        "managedFields": listed(_ENTRY, "v1.ManagedFieldsEntry"),
     },
 )
-
-_CONDITIONS = listed(anything, "v1.Condition")
-
-_REFERENCE = struct(
-    "v1.ObjectReference",
-    dict.fromkeys(
-        ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath"), string
-    ),
-)
-
-_SOURCE = struct("v1.EventSource", {"component": string, "host": string})
-
-_SERIES = struct("v1.EventSeries", {"count": int32, "lastObservedTime": micro_time})
-
-_EVENT: dict[str, Type] = {
-    "eventTime": micro_time,
-    "series": _SERIES,
-    "reason": string,
-    "action": string,
-    "type": string,
-    "related": _REFERENCE,
-    "reportingInstance": string,
-}
-
-_NAMES = struct(
-    "v1.CustomResourceDefinitionNames",
-    {
-        **dict.fromkeys(("plural", "singular", "kind", "listKind"), string),
-        "shortNames": strings,
-        "categories": strings,
-    },
-)
-
-_VERSION = struct(
-    "v1.CustomResourceDefinitionVersion",
-    {
-        "name": string,
-        "served": boolean,
-        "storage": boolean,
-        "deprecated": boolean,
-        "deprecationWarning": string,
-        "schema": anything,
-        "subresources": anything,
-        "additionalPrinterColumns": listed(anything, "v1.CustomResourceColumnDefinition"),
-        "selectableFields": listed(anything, "v1.SelectableField"),
-    },
-    keep=frozenset(("name", "served", "storage", "subresources")),
-)
-
-_DEFINITION = struct(
-    "v1.CustomResourceDefinitionSpec",
-    {
-        "group": string,
-        "names": _NAMES,
-        "scope": string,
-        "versions": listed(_VERSION, "v1.CustomResourceDefinitionVersion"),
-        "conversion": anything,
-        "preserveUnknownFields": boolean,
-    },
-    keep=frozenset(("group", "names", "scope", "versions")),
-)
-
-_LEASE = struct(
-    "v1.LeaseSpec",
-    {
-        "holderIdentity": string,
-        "leaseDurationSeconds": int32,
-        "acquireTime": micro_time,
-        "renewTime": micro_time,
-        "leaseTransitions": int32,
-        "strategy": string,
-        "preferredHolder": string,
-    },
-    keep=frozenset(("holderIdentity",)),
-)
-
-_NAMESPACE_SPEC = struct("v1.NamespaceSpec", {"finalizers": strings})
-_NAMESPACE_STATUS = struct("v1.NamespaceStatus", {"phase": string, "conditions": _CONDITIONS})
-
-_CONTENT: dict[str, dict[str, Type]] = {
-    "/Namespace": {"spec": _NAMESPACE_SPEC, "status": _NAMESPACE_STATUS},
-    "/Secret": {
-        "data": mapped(data, "[]uint8"),
-        "stringData": string_map,
-        "type": string,
-        "immutable": boolean,
-    },
-    "/ConfigMap": {
-        "data": string_map,
-        "binaryData": mapped(data, "[]uint8"),
-        "immutable": boolean,
-    },
-    "/Event": {
-        **_EVENT,
-        "involvedObject": _REFERENCE,
-        "message": string,
-        "source": _SOURCE,
-        "firstTimestamp": time,
-        "lastTimestamp": time,
-        "count": int32,
-        "reportingComponent": string,
-    },
-    "events.k8s.io/Event": {
-        **_EVENT,
-        "regarding": _REFERENCE,
-        "note": string,
-        "reportingController": string,
-        "deprecatedSource": _SOURCE,
-        "deprecatedFirstTimestamp": time,
-        "deprecatedLastTimestamp": time,
-        "deprecatedCount": int32,
-    },
-    "coordination.k8s.io/Lease": {"spec": _LEASE},
-    "apiextensions.k8s.io/CustomResourceDefinition": {"spec": _DEFINITION, "status": anything},
-    "authentication.k8s.io/SelfSubjectReview": {"status": anything},
-    "authorization.k8s.io/SelfSubjectAccessReview": {"spec": anything, "status": anything},
-    "authorization.k8s.io/SelfSubjectRulesReview": {"spec": anything, "status": anything},
-}
-
-_KEPT = frozenset(("metadata", "spec", "kind", "apiVersion"))
-
-
-def of_kind(group: str, kind: str) -> Type:
-    """The type of a built-in kind."""
-    fields = _CONTENT[f"{group}/{kind}"]
-    common: dict[str, Type] = {"kind": string, "apiVersion": string, "metadata": METADATA}
-    return struct(kind, common | fields, keep=_KEPT)
