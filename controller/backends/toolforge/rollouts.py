@@ -2,14 +2,13 @@
 
 jobs-api shows one status for all pods of a job, old and new, without saying which definition they
 run. Their age tells: a pod runs what was in force when it started. This module remembers what was
-in force when. It is a memory, not a record: after a restart it is empty, and what depends on it
-falls back to what needs no memory (`jobs` restarts a job once to be certain; the core compares
-times). No I/O.
+in force when. It is a memory, not a record: after a restart of the controller it is empty, and
+`rolling` finds out anew what can be found out. No I/O.
 """
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -18,6 +17,7 @@ Key = tuple[str, str]
 
 _JOBS = 10_000
 _CHANGES = 20
+_BEFORE = datetime.min.replace(tzinfo=UTC)  # before this process began
 # The service tells ages in whole seconds, both ends rounded down.
 _ROUNDING = timedelta(seconds=1)
 
@@ -51,6 +51,16 @@ class Rollouts:
         """All pods from before `at` are being replaced."""
         self._add(key, _Change(at, template, marked=True, by=by))
 
+    def learned(self, key: Key, template: str) -> None:
+        """The pods that are there are made from `template`, as was found out."""
+        self.forget(key)
+        self._add(key, _Change(_BEFORE, template, marked=False, by=""))
+
+    def knows(self, key: Key, template: str) -> bool:
+        """Whether what is in force is what this process saw or learned last."""
+        changes = self._seen.get(key)
+        return bool(changes and changes[-1].template == template)
+
     def adjusted(self, key: Key, at: datetime) -> None:
         """The job was changed in something that its pods do not notice."""
         _put(self._adjusted, key, at)
@@ -66,7 +76,8 @@ class Rollouts:
 
     def made(self, key: Key, since: datetime) -> bool:
         """Whether pods that started at `since` are there because of what this process did."""
-        return _made_of(self._seen.get(key, ()), since) is not None
+        made_of = _made_of(self._seen.get(key, ()), since)
+        return made_of is not None and made_of.at != _BEFORE
 
     def last_adjusted(self, key: Key) -> datetime | None:
         """When it was changed without a new pod, last."""

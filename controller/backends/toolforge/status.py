@@ -15,7 +15,7 @@ rules, pods of older definitions included, and its words are about states of con
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,6 +30,7 @@ _LAST_RUN = re.compile(r"Last run at (\S+Z)\.")
 _PULL_FAILED = re.compile(r"Back-off pulling image|Reason '(ImagePullBackOff|InvalidImageName)'")
 # One crash may be a dependency that was not there yet; the second says that it is a loop.
 _LOOP = 2
+_OLDER = "only instances from before the last change are seen; no newer one is up"
 # The refusal of a definition that has just been replaced is still shown for a moment.
 _QUOTA_IS_FRESH = timedelta(seconds=1)
 
@@ -63,8 +64,9 @@ def read(job: Mapping[str, Any], known: Known) -> JobStatus:
         # Not about the pod that is shown, so its age is not told.
         return JobStatus(JobPhase.PENDING, trouble=trouble, messages=(words,))
     if known.current is False:
-        # Neither good nor bad news: it is about pods that will go.
-        return JobStatus(JobPhase.PENDING, messages=(_older(known.now, since),))
+        # Neither good nor bad news: it is about pods that will go. Without their age in the text,
+        # which would be another status every second.
+        return JobStatus(JobPhase.PENDING, messages=(_OLDER,))
     facts = _continuous(job, state, since)
     if known.adjusted_at is None or facts.since is None:
         return facts
@@ -90,6 +92,17 @@ def started_at(job: Mapping[str, Any], now: datetime) -> datetime | None:
     if definition.kind(job) == JobKind.SCHEDULED or text.startswith("No pods"):
         return None
     return since_of(job, now)
+
+
+def all_accounted_for(jobs: Sequence[Mapping[str, Any]], pods: int | None) -> bool:
+    """Whether a tool's pods are just those that its continuous jobs want, all ready.
+
+    Then no pod of a hanging rollout is among them. A scheduled run or anything else that has a pod
+    makes it False, and what is going away, too: one looks again.
+    """
+    continuous = [job for job in jobs if definition.kind(job) == JobKind.CONTINUOUS]
+    wanted = sum(int(job.get("replicas", 1) or 0) for job in continuous)
+    return pods == wanted and all(_is_ready(job) for job in continuous)
 
 
 def seconds(duration: str) -> timedelta | None:
@@ -157,11 +170,6 @@ def _over_quota(job: Mapping[str, Any]) -> bool:
 
 def _too_fresh(known: Known) -> bool:
     return known.changed_at is not None and known.now - known.changed_at < _QUOTA_IS_FRESH
-
-
-def _older(now: datetime, since: datetime | None) -> str:
-    age = "" if since is None else f" (they run since {int((now - since).total_seconds())} s)"
-    return f"only instances from before the last change are seen{age}; no newer one is up"
 
 
 def _words(job: Mapping[str, Any]) -> tuple[str, ...]:

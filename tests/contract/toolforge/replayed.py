@@ -41,6 +41,7 @@ class Replayed:
                 web.patch(f"{tool}/", self._patch),
                 web.post(f"{tool}/{{name}}/restart", self._restart),
                 web.get(f"{tool}/{{name}}/logs", self._logs),
+                web.get("/v1/tool/sample/quotas", self._quotas),
             ]
         )
         return app
@@ -78,6 +79,9 @@ class Replayed:
         step = self.steps[self.position]
         assert step.method == "POST", "the client restarts only where the recording does"
         return web.json_response(step.answer, status=step.status)
+
+    async def _quotas(self, request: web.Request) -> web.Response:
+        return web.json_response({"quota": {"categories": []}, "messages": {}})
 
     async def _logs(self, request: web.Request) -> web.Response:
         return web.json_response({"error": ["Unknown error"]}, status=500)

@@ -174,6 +174,29 @@ class TestRolling:
         assert job.status.since >= applied_at
         assert store(world).started == {"web": 1}
 
+    async def test_that_no_rollout_hangs_is_found_out_without_a_memory(
+        self, world: Toolforge
+    ) -> None:
+        await apply(world, PAIR, CRON)
+        async with world.restarted() as backend:
+            await backend.jobs.list(TOOL)
+            same = await backend.jobs.apply(TOOL, PAIR)
+            newer = await backend.jobs.apply(TOOL, replace(PAIR, image=TWO))
+        assert [same.change, newer.change] == [JobChange.UNCHANGED, JobChange.UPDATED]
+        assert store(world).started == {}
+
+    async def test_an_equal_job_whose_rollout_may_hang_is_restarted_and_is_not_up(
+        self, world: Toolforge
+    ) -> None:
+        crashing = replace(PAIR, run=ContinuousRun(command="crash", replicas=2))
+        await apply(world, PAIR, crashing)
+        async with world.restarted() as backend:
+            await backend.jobs.list(TOOL)
+            applied = await backend.jobs.apply(TOOL, crashing)
+            world.advance(10)
+            [job] = await backend.jobs.list(TOOL)
+        assert (applied.change, job.status.phase) == (JobChange.RESTARTED, JobPhase.PENDING)
+
 
 class TestRefusals:
     """A refused PATCH may have stored what it refused; the last good definition is sent again."""

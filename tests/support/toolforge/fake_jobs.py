@@ -6,6 +6,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
@@ -146,7 +147,9 @@ class _Routes:
 
     async def quotas(self, request: web.Request) -> web.Response:
         jobs = self._jobs(request)
-        return web.json_response({"quota": {"categories": _quotas(jobs)}, "messages": {}})
+        return web.json_response(
+            {"quota": {"categories": _quotas(jobs, self.service.clock())}, "messages": {}}
+        )
 
     async def health(self, request: web.Request) -> web.Response:
         health = {"status": "OK", "message": "OK"}
@@ -171,9 +174,9 @@ def _messages(*info: str) -> dict[str, list[str]]:
     return {"info": list(info), "warning": [], "error": []}
 
 
-def _quotas(jobs: ToolJobs) -> list[dict[str, Any]]:
+def _quotas(jobs: ToolJobs, now: datetime) -> list[dict[str, Any]]:
     runtime = jobs.cluster
-    pods = sum(len(deployment.pods) for deployment in runtime.deployments.values())
+    pods = jobs.pods(now)
 
     def item(name: str, limit: str, used: str | None) -> dict[str, str | None]:
         return {"name": name, "limit": limit, "used": used}

@@ -125,6 +125,13 @@ class ToolJobs:
         self.cluster.deployments.pop(name, None)
         self.crons.pop(name, None)
 
+    def pods(self, now: datetime) -> int:
+        """How many pods count for the quota: all that have not ended."""
+        self.cluster.advance(now)
+        runs = (run for cron_job in self.crons.values() for run in cron_job.runs)
+        going = sum(run.state(now) != cluster.PodState.SUCCEEDED for run in runs)
+        return going + sum(len(d.pods) for d in self.cluster.deployments.values())
+
     def names(self) -> list[str]:
         """As listed: continuous jobs, then scheduled ones, by name."""
         return sorted(self.stored, key=lambda n: (isinstance(self.stored[n], NewScheduledJob), n))

@@ -144,8 +144,7 @@ def test_the_facts_behind_a_status(given: dict[str, Any], facts: JobStatus) -> N
     ids=["up", "crashing", "unpullable"],
 )
 def test_what_is_known_to_be_old_is_neither_good_nor_bad_news(given: dict[str, Any]) -> None:
-    text = "only instances from before the last change are seen (they run since 30 s)"
-    text += "; no newer one is up"
+    text = "only instances from before the last change are seen; no newer one is up"
     facts = status.read(given, status.Known(NOW, current=False))
     assert facts == JobStatus(JobPhase.PENDING, messages=(text,))
 
