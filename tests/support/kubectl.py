@@ -1,6 +1,6 @@
 """Runs the real kubectl on a control plane, with no configuration of this machine.
 
-The program is named by PTD_KUBECTL, else the one on PATH; none is a failure, not a skip.
+The program is the one that `tests.gate.kubectl` finds; none is a failure, not a skip.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import pathlib
 import shutil
 import tempfile
 
+from tests.gate import kubectl as gate_kubectl
 from tests.support import controlplane
 
 SECONDS = 30.0
@@ -26,9 +27,7 @@ class Done:
 
 def program() -> str:
     """The path of kubectl."""
-    found = os.environ.get("PTD_KUBECTL") or shutil.which("kubectl")
-    assert found, "kubectl is neither named by PTD_KUBECTL nor on PATH; install it to run this test"
-    return found
+    return str(gate_kubectl.find())
 
 
 class Kubectl:
