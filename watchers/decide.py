@@ -176,6 +176,8 @@ def decide(case: Case) -> Decision:
         conditions=stored.conditions,
         observed_generation=case.config.metadata.generation,
     )
+    if not watches and not stored.components:
+        return Decision(Rest())  # most tools are not followed: they need no status
     if status == stored and not _checks_are_due(status, case):
         return Decision(Rest(), verdicts)
     return Decision(Record(_with_checks(status, case)), verdicts)

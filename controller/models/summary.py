@@ -22,7 +22,8 @@ _FINAL = tuple(state.value for state in State if state.final)
 class DeploymentSummary:
     """A finished deployment: enough to list it, to keep the newest, and to reuse its commits.
 
-    `commits` are (component, full SHA) of its builds; `history` marks an object of the older
+    `commits` are (component, full SHA) of its builds; `pinned` names the components whose commit it
+    was made for, instead of having looked it up. `history` marks an object of the older
     components-api.
     """
 
@@ -37,6 +38,7 @@ class DeploymentSummary:
     commits: tuple[tuple[str, str], ...]
     components: tuple[str, ...]
     history: bool
+    pinned: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> "DeploymentSummary":
@@ -60,6 +62,7 @@ class DeploymentSummary:
             commits=tuple((sys.intern(n), sys.intern(c)) for n, c in sorted(commits.items())),
             components=tuple(sys.intern(n) for n in sorted({*builds, *_part(shown, "runs")})),
             history=history,
+            pinned=tuple(sys.intern(n) for n in sorted(_part(trigger, "commits"))),
         )
 
 

@@ -101,16 +101,17 @@ class GitServer:
         await response.prepare(request)
         if request.method == "GET":
             await response.write(b"001e# service=git-upload-pack\n0000")
-        number = 0
+        first = b"\0multi_ack agent=git/2.39.5" if request.method == "GET" else b""
+        await response.write(_packet(b"%040x refs/heads/first%s\n" % (1, first)))
+        many = b"".join(_packet(b"%040x refs/heads/%040d\n" % (n, n)) for n in range(1000))
         while not self._stopping.is_set():
-            lines = []
-            for _ in range(1000):
-                number += 1
-                first = b"\0multi_ack agent=git/2.39.5" if kind[0] + str(number) == "a1" else b""
-                line = b"%040x refs/heads/%040d%s\n" % (number, number, first)
-                lines.append(b"%04x" % (len(line) + 4) + line)
-            await response.write(b"".join(lines))
+            await response.write(many)
         return response
+
+
+def _packet(content: bytes) -> bytes:
+    """A line in the form that git's protocols have: its length in hex digits goes before it."""
+    return b"%04x" % (len(content) + 4) + content
 
 
 async def _backend(request: web.Request, root: Path) -> web.Response:

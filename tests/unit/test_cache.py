@@ -86,6 +86,7 @@ def test_a_finished_deployment_becomes_a_summary() -> None:
                 commits=(("cron", "c" * 40), ("web", SHA)),
                 components=("cron", "web", "worker"),
                 history=False,
+                pinned=("cron", "web"),
             ),
         ),
     )

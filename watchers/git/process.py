@@ -45,10 +45,11 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long it may take and how many bytes it may print."""
+    """How long it may take, and how many bytes it may print and each of its processes may have."""
 
     time: timedelta
     output: int
+    memory: int = MAX_MEMORY_BYTES
 
 
 class GitProcesses:
@@ -118,7 +119,7 @@ class _Running:
         )
         process = cast("subprocess.Popen[bytes]", wrapper.proc)
         self._pid = process.pid
-        _limit_memory(process.pid)
+        _limit_memory(process.pid, self._limits.memory)
         if self._killed:
             self.kill()
         with process:
@@ -163,7 +164,7 @@ class _Running:
         return bytes(output), bytes(complaint)
 
 
-def _limit_memory(pid: int) -> None:
+def _limit_memory(pid: int, limit: int) -> None:
     """Limit the process and what it starts from now on.
 
     From outside, because running code between fork and exec is not safe in a program with threads.
@@ -171,4 +172,4 @@ def _limit_memory(pid: int) -> None:
     """
     if hasattr(resource, "prlimit"):
         with contextlib.suppress(ProcessLookupError):
-            resource.prlimit(pid, resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
+            resource.prlimit(pid, resource.RLIMIT_AS, (limit, limit))

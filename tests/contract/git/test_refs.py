@@ -136,8 +136,8 @@ async def test_a_repository_with_many_refs_is_exact(
 ) -> None:
     repo = server.repository("big.git")
     tip = repo.commit({"a": "1"})
-    repo.set_refs({f"refs/heads/branch-{n}/main": tip for n in range(5000)})
-    wanted = ["main", *(f"branch-{n}/main" for n in range(0, 5000, 7))]
+    repo.set_refs({f"refs/heads/branch-{n}/main": tip for n in range(2000)})
+    wanted = ["main", *(f"branch-{n}/main" for n in range(160))]
 
     answers = await repositories.resolve(server.address("big.git"), wanted)
 

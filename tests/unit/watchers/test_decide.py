@@ -345,7 +345,6 @@ ROWS: list[tuple[str, Case, Record | Create | Rest, dict[str, Verdict]]] = [
         records({}),
         {},
     ),
-    ("a tool that follows nothing needs nothing", case({}, {}, spec=builders.config()), Rest(), {}),
 ]
 
 
@@ -365,6 +364,13 @@ def test_the_status_says_which_generation_of_the_config_it_is_about() -> None:
     )
 
     assert decide(Case("demo", older, (), NOW)).step == Record(world.config.status)
+
+
+def test_a_tool_that_was_never_followed_gets_no_status() -> None:
+    world = case(spec=builders.config())
+    fresh = world.config.model_copy(update={"status": ToolConfigStatus()})
+
+    assert decide(Case("demo", fresh, (), NOW)) == Decision(Rest())
 
 
 @pytest.mark.parametrize(

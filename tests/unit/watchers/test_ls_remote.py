@@ -176,17 +176,17 @@ async def test_endless_refs_do_not_take_endless_memory(tmp_path: Path) -> None:
     async with GitServer(tmp_path) as server:
         server.faults["a.git"] = Fault(endless=True)
         processes = GitProcesses(1)
-        limits = Limits(timedelta(seconds=50), 1000)
+        limits = Limits(timedelta(seconds=50), 1000, memory=64 * 1024 * 1024)
         ended = asyncio.ensure_future(
             processes.run(["ls-remote", server.address("a.git")], {}, {}, limits)
         )
         largest = 0
         while not ended.done():
             largest = max([largest, *(_memory(each) for each in _gits())])
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
 
     assert (await ended).code == 128
-    assert 0 < largest < 192 * 1024 * 1024
+    assert 0 < largest < 64 * 1024 * 1024
     processes.close()
 
 

@@ -1,0 +1,285 @@
+"""The schedule of the checks, and one check of one repository.
+
+One APScheduler job per repository, at the shortest interval of those who follow it, in a phase that
+its address gives (so that a restart causes no herd), with jitter. A changed config is followed
+within a second. What a check saw is handed to `recording`; what a failure means for the next check
+is asked of `patience`. Made by the composition root and run while this process leads.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_SUBMITTED,
+    JobExecutionEvent,
+    JobSubmissionEvent,
+)
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from controller import errors, logs
+from controller.models.toolconfig import ToolConfig
+from watchers.decide import Seen, Sight, Trouble
+from watchers.git.resolution import RefProblem, Resolved
+from watchers.repositories.following import NOTHING, Following, Wish, wish_of
+from watchers.repositories.patience import Patience
+from watchers.repositories.ports import Journal, Objects, Refs
+from watchers.repositories.recording import Recorder
+
+_log = logs.logger("polling")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """When: the interval of tools that name none, and time and chance from outside.
+
+    `clock` answers UTC, `random` 0 ≤ x < 1. `jitter` is a part of the interval. A changed config is
+    followed within `soon`, a write that failed is tried again after `write_again`.
+    """
+
+    clock: Callable[[], datetime]
+    random: Callable[[], float]
+    interval: timedelta = timedelta(minutes=5)
+    jitter: float = 0.1
+    soon: timedelta = timedelta(seconds=1)
+    write_again: timedelta = timedelta(seconds=5)
+
+
+class RepositoryPoller:
+    """Polls all repositories that the configs ask for."""
+
+    def __init__(
+        self,
+        objects: Objects,
+        refs: Refs,
+        journal: Journal,
+        may_act: Callable[[], bool],
+        pace: Pace,
+    ) -> None:
+        self._objects = objects
+        self._refs = refs
+        self._journal = journal
+        self._pace = pace
+        self._recorder = Recorder(objects, may_act, pace.clock)
+        self._changed: dict[str, None] = {}
+        self._wake = asyncio.Event()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Forget everything: what was seen while leading before may be wrong by now."""
+        self._following = Following()
+        self._patience = Patience(self._pace.random)
+        self._checked: dict[str, datetime] = {}
+        self._planned: dict[str, datetime] = {}
+        self._running: set[str] = set()
+        self._again: set[str] = set()
+        self._unrecorded: set[str] = set()
+        self._scheduler = AsyncIOScheduler(
+            timezone=UTC,
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+        )
+        self._scheduler.add_listener(self._submitted, EVENT_JOB_SUBMITTED)
+        self._scheduler.add_listener(_report_bug, EVENT_JOB_ERROR)
+
+    async def run(self) -> None:
+        """Poll until cancelled."""
+        # It would log two lines for each check, and each check that a stop cancels as an error.
+        logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
+        self._begin()
+        self._scheduler.start()
+        try:
+            for tool in tuple(self._objects.tools()):
+                await self._follow(tool, starting=True)
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._changed:
+                    tool = next(iter(self._changed))
+                    del self._changed[tool]
+                    await self._follow(tool)
+        finally:
+            self._scheduler.shutdown(wait=False)
+            await asyncio.sleep(0)  # shutdown only asks for it
+
+    def config_changed(self, tool: str) -> None:
+        """Something of the tool changed: follow its config at once."""
+        self._changed[tool] = None
+        self._wake.set()
+
+    def look_now(self, repository: str) -> bool:
+        """Check a repository at once; answers whether anybody follows it."""
+        try:
+            url = self._refs.normalise(repository).url
+        except errors.Terminal:
+            return False
+        if self._following.interval(url) is None:
+            return False
+        self._look(url, timedelta(0))
+        return True
+
+    # ------------------------------------------------------------------ who is followed
+
+    async def _follow(self, tool: str, *, starting: bool = False) -> None:
+        """Take up what the tool's config asks for now."""
+        await asyncio.sleep(0)  # thousands of tools at a start must not hold up the loop
+        config = self._objects.config(tool)
+        old = self._following.wish(tool)
+        wish = wish_of(tool, config, self._refs, self._pace.interval)
+        if wish == old and not starting and tool not in self._unrecorded:
+            return
+        # A config that was recorded before this process started is no reason for haste.
+        haste = not (starting and config and _is_recorded(config))
+        for url in self._following.set(tool, wish):
+            self._schedule(url)
+            fresh = wish.followers.get(url, frozenset()) - old.followers.get(url, frozenset())
+            if fresh and haste:
+                self._look(url, self._pace.soon * self._pace.random())
+        self._journal.watched(len(self._following))
+        if wish != NOTHING or (config and config.status.components):
+            await self._record_config(tool, wish)
+
+    async def _record_config(self, tool: str, wish: Wish) -> None:
+        """Write down what the config alone tells, and go on with what was decided before."""
+        refused = {name: _trouble(error) for name, error in wish.refused.items()}
+        if await self._record(tool, refused):
+            self._unrecorded.discard(tool)
+            return
+        self._unrecorded.add(tool)
+        later = self._pace.write_again.total_seconds()
+        asyncio.get_running_loop().call_later(later, self.config_changed, tool)
+
+    def _schedule(self, url: str) -> None:
+        """Have the repository's job be what its followers need, or none where there are none."""
+        interval = self._following.interval(url)
+        job = self._scheduler.get_job(url)
+        if interval is None:
+            if job is not None:
+                job.remove()
+            self._patience.forget(url)
+            self._checked.pop(url, None)
+            return
+        seconds = interval.total_seconds()
+        trigger = IntervalTrigger(seconds=seconds, jitter=seconds * self._pace.jitter, timezone=UTC)
+        if job is None:
+            first = self._pace.clock() + _phase(url, interval)
+            self._scheduler.add_job(self._check, trigger, args=(url,), id=url, next_run_time=first)
+        elif job.trigger.interval != interval:
+            job.modify(trigger=trigger)
+
+    def _look(self, url: str, after: timedelta) -> None:
+        """Have the next check of the repository in so long."""
+        if url in self._running:
+            # The one that is going may have asked too early, and two at once are not allowed.
+            self._again.add(url)
+            return
+        job = self._scheduler.get_job(url)
+        if job is not None:
+            job.modify(next_run_time=self._pace.clock() + after)
+
+    def _submitted(self, event: JobSubmissionEvent) -> None:
+        self._planned[event.job_id] = event.scheduled_run_times[-1]
+
+    # ------------------------------------------------------------------ a check
+
+    async def _check(self, url: str) -> None:
+        """Ask for all refs that are followed in the repository, and pass on what they hold."""
+        self._running.add(url)
+        try:
+            next_check = await self._answer(url)
+            while url in self._again:
+                self._again.discard(url)
+                next_check = await self._answer(url)
+        finally:
+            self._running.discard(url)
+        if next_check is not None:
+            self._look(url, next_check)
+
+    async def _answer(self, url: str) -> timedelta | None:
+        """Check it; answers when to look again, where that is not at the usual time."""
+        host, began = self._refs.normalise(url).host, self._pace.clock()
+        lag = began - self._planned.pop(url, began)
+        pause = self._patience.pause(host, began)
+        if pause is not None:
+            await self._tell(url, {}, pause.error)
+            return pause.wait
+        refs = tuple({follower.ref for follower in self._following.followers(url)})
+        try:
+            answers = await self._refs.resolve(url, refs)
+        except errors.EdgeError as error:
+            self._journal.failed(error.reason, lag)
+            interval = self._following.interval(url) or self._pace.interval
+            now = self._pace.clock()
+            wait = self._patience.failed(url, host, interval, error, now)
+            await self._tell(url, {}, error)
+            return wait
+        now = self._checked[url] = self._pace.clock()
+        self._patience.good(url, host)
+        self._journal.polled(now - began, lag, refs=len(refs), at=now)
+        self._journal.saved(len(self._following.followers(url)) - 1)
+        return None if await self._tell(url, answers, None) else self._pace.write_again
+
+    async def _tell(
+        self,
+        url: str,
+        answers: Mapping[str, Resolved | RefProblem],
+        error: errors.EdgeError | None,
+    ) -> bool:
+        """Have every tool that follows the repository record it; False where one could not."""
+        sights: dict[str, dict[str, Sight]] = {}
+        for follower in self._following.followers(url):
+            sight = _trouble(error) if error else _sight(answers.get(follower.ref))
+            if sight is not None:
+                sights.setdefault(follower.tool, {})[follower.component] = sight
+        recorded = [await self._record(tool, seen) for tool, seen in sights.items()]
+        return all(recorded)
+
+    async def _record(self, tool: str, sights: Mapping[str, Sight]) -> bool:
+        wish = self._following.wish(tool)
+        checked = {
+            follower.component: self._checked[url]
+            for url, followers in wish.followers.items()
+            for follower in followers
+            if url in self._checked
+        }
+        try:
+            await self._recorder.record(tool, sights, checked)
+        except errors.EdgeError as error:
+            _log.warning("poll_not_recorded", tool=tool, reason=error.reason, error=error.message)
+            return False
+        return True
+
+
+def _report_bug(event: JobExecutionEvent) -> None:
+    if not isinstance(event.exception, asyncio.CancelledError):
+        _log.error("poll_failed_unexpectedly", repository=event.job_id, trace=event.traceback)
+
+
+def _is_recorded(config: ToolConfig) -> bool:
+    return config.status.observed_generation == config.metadata.generation
+
+
+def _phase(url: str, interval: timedelta) -> timedelta:
+    """Where in the interval the repository's turn is: the same in every process."""
+    digest = int.from_bytes(hashlib.sha256(url.encode()).digest()[:8])
+    return interval * (digest / 2**64)
+
+
+def _sight(answer: Resolved | RefProblem | None) -> Sight | None:
+    """What an answer means for a component; None where the ref was not asked for yet."""
+    match answer:
+        case Resolved(commit=commit):
+            return Seen(commit)
+        case RefProblem():
+            return _trouble(answer.error())
+    return None
+
+
+def _trouble(error: errors.EdgeError) -> Trouble:
+    hint = error.hint if isinstance(error, errors.Terminal) else ""
+    message = error.message[:1].upper() + error.message[1:]
+    return Trouble(error.reason, message, hint)
