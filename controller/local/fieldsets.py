@@ -18,9 +18,33 @@ MEMBER = "."
 _IN: Fields = {MEMBER: {}}
 
 
-def parsed(fields: Fields) -> Fields:
-    """A FieldsV1 with the mark on every field that is in the set."""
-    return {k: v if k == MEMBER else (parsed(v) if v else _IN) for k, v in fields.items()}
+class FieldsError(ValueError):
+    """This is not the form that sets of fields have."""
+
+
+def parsed(fields: Any) -> Fields:
+    """A FieldsV1 with the mark on every field that is in the set. Raises FieldsError."""
+    if not isinstance(fields, dict):
+        raise FieldsError("a set of fields is an object")
+    found = {}
+    for key, below in fields.items():
+        if key == MEMBER:
+            found[key] = below
+            continue
+        kind, colon, text = key.partition(":")
+        if kind not in ("f", "k", "v", "i") or not colon:
+            raise FieldsError(f"{key}: not an element of a path")
+        if kind in ("k", "v") and not _is_item(kind, text):
+            raise FieldsError(f"{key}: not an item of a list")
+        found[key] = parsed(below) if below else _IN
+    return found
+
+
+def _is_item(kind: str, text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict) is (kind == "k")
+    except ValueError:
+        return False
 
 
 def printed(fields: Fields) -> Fields:

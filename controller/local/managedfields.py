@@ -10,16 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
-from controller.local import fieldsets, fieldwalks
+from controller.local import fieldowners, fieldsets, fieldwalks
 from controller.local.fieldsets import Fields
 from controller.local.structural import Structural, nodes
 
 Object = dict[str, Any]
 
-# More managers than this that only update are merged into one entry, oldest first.
-MOST_UPDATERS: Final = 10
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
-_MERGED: Final = "ancient-changes"
 _BEFORE: Final = "before-first-apply"
 
 
@@ -50,24 +47,6 @@ class ApplyConflict(Exception):
         super().__init__(", ".join(f"{c.manager}: {c.path}" for c in self.conflicts))
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    manager: str
-    operation: str
-    api_version: str
-    subresource: str
-    time: str
-    fields: Fields
-
-    @property
-    def key(self) -> tuple[str, str, str, str]:
-        # An applier is the same whatever version of the API it uses; an updater is not.
-        version = "" if self.operation == "Apply" else self.api_version
-        return (self.manager, self.operation, version, self.subresource)
-
-
-_Entries = dict[tuple[str, str, str, str], _Entry]
-
 _METADATA_ITSELF: Final[Fields] = {"f:metadata": {fieldsets.MEMBER: {}}}
 # Nobody owns what identifies an object, nor what the server alone sets.
 _NOT_OWNED = frozenset(
@@ -96,15 +75,15 @@ def updated(old: Object | None, new: Object, write: Write, schema: Structural) -
     node = schema.fields
     changes = fieldwalks.compare(_owned(before, write, schema), _owned(new, write, schema), node)
     taken = fieldsets.union(changes.added, changes.modified)
-    entries = _without(_without(entries, taken), changes.removed)
+    entries = fieldowners.without(fieldowners.without(entries, taken), changes.removed)
     if taken:
-        mine = _Entry(
+        mine = fieldowners.Entry(
             write.manager, "Update", write.api_version, write.subresource, write.now, taken
         )
         known = entries.get(mine.key)
         fields = taken if known is None else fieldsets.union(known.fields, taken)
         entries = {**entries, mine.key: replace(mine, fields=fields)}
-    return _with(new, _capped(entries))
+    return _with(new, fieldowners.capped(entries))
 
 
 def apply(live: Object | None, patch: Object, write: Write, schema: Structural) -> Object:
@@ -140,10 +119,10 @@ def _applied(live: Object | None, patch: Object, write: Write, schema: Structura
     node = schema.fields
     start: Object = {**schema.zero, "metadata": {}} if live is None else live
     owned, applied = _owned(start, write, schema), _owned(patch, write, schema)
-    entries = _decoded((live or {}).get("metadata", {}).get("managedFields"))
+    entries = fieldowners.decoded((live or {}).get("metadata", {}).get("managedFields"))
     if live is not None and not entries:
         entries = _unowned_before(owned, write, schema)
-    mine = _Entry(
+    mine = fieldowners.Entry(
         write.manager,
         "Apply",
         write.api_version,
@@ -161,7 +140,7 @@ def _applied(live: Object | None, patch: Object, write: Write, schema: Structura
     others = {key: entry for key, entry in entries.items() if key != mine.key}
     if not write.force:
         _refuse_conflicts(others, taken)
-    others = _without(_without(others, taken), changes.removed)
+    others = fieldowners.without(fieldowners.without(others, taken), changes.removed)
     if last is not None and not any(changes) and last.fields == mine.fields:
         mine = last
     if mine.fields:
@@ -169,7 +148,7 @@ def _applied(live: Object | None, patch: Object, write: Write, schema: Structura
     return _with(_completed(start, patch, merged, write, schema), others)
 
 
-def _refuse_conflicts(others: _Entries, taken: Fields) -> None:
+def _refuse_conflicts(others: fieldowners.Entries, taken: Fields) -> None:
     conflicts = []
     for entry in others.values():
         version = entry.api_version if entry.operation == "Update" else ""
@@ -179,15 +158,17 @@ def _refuse_conflicts(others: _Entries, taken: Fields) -> None:
         raise ApplyConflict(conflicts)
 
 
-def _unowned_before(owned: Object, write: Write, schema: Structural) -> _Entries:
+def _unowned_before(owned: Object, write: Write, schema: Structural) -> fieldowners.Entries:
     """An object that nobody is known to have written: what is in it is not taken silently."""
     before = _owned({**schema.zero, "metadata": {}}, write, schema)
     fields = fieldwalks.compare(before, owned, schema.fields).added
-    entry = _Entry(_BEFORE, "Update", write.api_version, write.subresource, write.now, fields)
+    entry = fieldowners.Entry(
+        _BEFORE, "Update", write.api_version, write.subresource, write.now, fields
+    )
     return {entry.key: entry} if fields else {}
 
 
-def _pruned(merged: Object, last: Fields, entries: _Entries, node: nodes.Node) -> Object:
+def _pruned(merged: Object, last: Fields, entries: fieldowners.Entries, node: nodes.Node) -> Object:
     """``merged`` without what the manager owned before, but nobody owns now."""
     before = fieldsets.named(last, node)
     all_there = fieldsets.named(fieldwalks.fields(merged, node), node)
@@ -227,80 +208,21 @@ def _completed(
     return whole
 
 
-def _without(entries: _Entries, fields: Fields) -> _Entries:
-    """The entries without these fields; one that has none left is dropped."""
-    if not fields:
-        return entries
-    rest = {}
-    for key, entry in entries.items():
-        left = fieldsets.difference(entry.fields, fields)
-        if left is entry.fields or left == entry.fields:
-            rest[key] = entry
-        elif left:
-            rest[key] = replace(entry, fields=left)
-    return rest
-
-
-def _entries_of(old: Object, new: Object, write: Write) -> _Entries:
+def _entries_of(old: Object, new: Object, write: Write) -> fieldowners.Entries:
+    before = (old.get("metadata") or {}).get("managedFields")
     given = (new.get("metadata") or {}).get("managedFields")
-    if write.subresource or not given:
-        given = (old.get("metadata") or {}).get("managedFields")
-    return _decoded(given)
+    if write.subresource or not given or given == before:
+        return fieldowners.decoded(before)
+    try:
+        return fieldowners.decoded(given)
+    except fieldsets.FieldsError:
+        return fieldowners.decoded(before)  # as in Kubernetes: nonsense is no reason to refuse
 
 
-def _decoded(given: Any) -> _Entries:
-    """Entries by key; [{}] (somebody resets the field) has none."""
-    found: _Entries = {}
-    for raw in given or ():
-        if not raw.get("operation"):
-            continue
-        entry = _Entry(
-            raw.get("manager") or "unknown",
-            raw["operation"],
-            raw.get("apiVersion", ""),
-            raw.get("subresource", ""),
-            raw.get("time", ""),
-            fieldsets.parsed(raw.get("fieldsV1") or {}),
-        )
-        found[entry.key] = entry
-    return found
-
-
-def _capped(entries: _Entries) -> _Entries:
-    updaters = [entry for entry in entries.values() if entry.operation == "Update"]
-    if len(updaters) <= MOST_UPDATERS:
-        return entries
-    oldest = sorted(updaters, key=lambda entry: entry.time)[: 1 + len(updaters) - MOST_UPDATERS]
-    rest = {key: entry for key, entry in entries.items() if entry not in oldest}
-    for entry in oldest:
-        merged = replace(entry, manager=_MERGED)
-        known = rest.get(merged.key)
-        if known is not None:
-            merged = replace(merged, fields=fieldsets.union(known.fields, merged.fields))
-        rest[merged.key] = merged
-    return rest
-
-
-def _with(obj: Object, entries: _Entries) -> Object:
+def _with(obj: Object, entries: fieldowners.Entries) -> Object:
     """The object with these managedFields, in the order of a real API server."""
-    ordered = sorted(
-        entries.values(),
-        key=lambda e: (e.operation, e.time, e.manager, e.api_version, e.subresource),
-    )
     meta = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
-    if ordered:
-        meta["managedFields"] = [_encoded(entry) for entry in ordered]
+    if entries:
+        ordered = fieldowners.ordered(entries)
+        meta["managedFields"] = [fieldowners.encoded(entry) for entry in ordered]
     return {**obj, "metadata": meta}
-
-
-def _encoded(entry: _Entry) -> Object:
-    raw = {
-        "manager": entry.manager,
-        "operation": entry.operation,
-        "apiVersion": entry.api_version,
-        "time": entry.time,
-        "fieldsType": "FieldsV1",
-        "fieldsV1": fieldsets.printed(entry.fields),
-        "subresource": entry.subresource,
-    }
-    return {key: value for key, value in raw.items() if value or key == "fieldsV1"}

@@ -50,7 +50,7 @@ class Structural:
         return nodes.with_metadata(self.root)
 
     @functools.cached_property
-    def _rules(self) -> "Any":
+    def _rules(self) -> Any:
         # CEL is loaded by the first schema that has rules, not by everybody who imports this.
         from controller.local.structural import rules  # noqa: PLC0415
 

@@ -50,8 +50,8 @@ def of(node: Node) -> tuple[Any, Any]:
 
 
 def _is_struct(node: Node) -> bool:
-    """An object whose fields are all known; with none of them it is something that is left open."""
-    return node.types == ("object",) and node.values is None and bool(_fields(node))
+    """An object whose fields are all known: those that it may keep unknown no rule can reach."""
+    return node.types == ("object",) and node.values is None and not node.free_values
 
 
 def _fields(node: Node) -> dict[str, Node]:

@@ -170,7 +170,7 @@ def _evaluated(rule: Rule, data: Mapping[str, Any], value: Any, path: str) -> Fi
     shown = fielderrors.OMITTED if isinstance(value, dict | list) else value
     try:
         result = rule.expression.eval(data=data)
-    except RuntimeError as error:  # the evaluation went beyond the library's budget of steps
+    except (RuntimeError, OverflowError) as error:  # too many steps, or a value of no type of CEL
         detail = f"{error} evaluating rule: {_described(rule)}"
         return fielderrors.invalid(path or "<nil>", shown, detail)
     if result.type() == cel.Type.ERROR:

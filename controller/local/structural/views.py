@@ -47,24 +47,45 @@ def cel_type(node: Node) -> str:
 def view(value: Any, node: Node) -> Any:
     """``value`` as rules see it; the value itself where nothing has to be changed."""
     if isinstance(value, dict):
-        if node.resource:
-            value = _resource(value, node)
-        return {escaped(k, node): _viewed(v, node.child(k)) for k, v in value.items()}
+        return {
+            escaped(key, node): _viewed(part, _child(key, node))
+            for key, part in _known(value, node).items()
+        }
     if isinstance(value, list) and node.items is not None:
         return [view(item, node.items) for item in value]
     if isinstance(value, str) and node.format in _FORMATS and "string" in node.types:
-        return _PARSERS[node.format](value)
+        return _parsed(value, node.format)
     if isinstance(value, int) and not isinstance(value, bool) and node.types == ("number",):
         return float(value)
     return value
+
+
+def _child(key: str, node: Node) -> Node | None:
+    # A schema may restrict the name in metadata; what is in it does not depend on that.
+    return None if node.resource and key == "metadata" else node.child(key)
 
 
 def _viewed(value: Any, node: Node | None) -> Any:
     return value if node is None else view(value, node)
 
 
-def _resource(value: dict[str, Any], node: Node) -> dict[str, Any]:
-    """Of a resource's metadata rules see the name alone, as in Kubernetes."""
+def _parsed(text: str, form: str) -> Any:
+    try:
+        return _PARSERS[form](text)
+    except (ValueError, OverflowError):
+        # Stored before the format was asked for: the rule finds a text, and says so.
+        return text
+
+
+def _known(value: dict[str, Any], node: Node) -> dict[str, Any]:
+    """What rules see of an object, as in Kubernetes: no field that the schema does not have.
+
+    Of a resource's metadata that is the name alone.
+    """
+    if node.values is not None or node.free_values or "object" not in node.types:
+        return value
+    if not node.resource:
+        return {key: part for key, part in value.items() if key in node.properties}
     seen = {k: v for k, v in value.items() if k in node.properties or k in ("apiVersion", "kind")}
     meta = value.get("metadata")
     if isinstance(meta, dict):

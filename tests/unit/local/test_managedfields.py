@@ -3,6 +3,7 @@
 import copy
 import json
 import time
+import timeit
 from typing import Any
 
 import pytest
@@ -248,6 +249,18 @@ def test_managed_fields_in_an_update_count() -> None:
     assert managed(managedfields.updated(obj, left_out, by("x"), SCHEMA)) == managed(obj)
 
 
+@pytest.mark.parametrize(
+    "entry",
+    ["text", {"operation": "Apply", "fieldsV1": "x"}, {"operation": "Apply", "fieldsV1": {"x": {}}}]
+    + [{"operation": "Apply", "fieldsV1": {key: {}}} for key in ("k:{", "k:[]", "v:{}", "f")],
+)
+def test_managed_fields_that_make_no_sense_are_ignored(entry: Any) -> None:
+    obj = managedfields.updated(None, parts(map={"k": "1"}), by("one"), SCHEMA)
+    nonsense = copy.deepcopy(obj)
+    nonsense["metadata"]["managedFields"] = [entry]
+    assert managedfields.updated(obj, nonsense, by("two"), SCHEMA) == obj
+
+
 def test_the_oldest_of_many_updaters_become_one_entry() -> None:
     obj = parts(map={})
     for number in range(13):
@@ -274,7 +287,10 @@ def test_a_plain_update_of_an_object_of_5_kb_takes_well_under_a_millisecond() ->
     old = managedfields.updated(None, parts(**spec), by("one"), SCHEMA)
     new = copy.deepcopy(old)
     new["spec"]["map"]["key-7"] = "changed"
-    began = time.perf_counter()
-    for _ in range(100):
-        managedfields.updated(old, new, by("two"), SCHEMA)
-    assert (time.perf_counter() - began) / 100 < 0.001
+    runs = timeit.repeat(
+        lambda: managedfields.updated(old, new, by("two"), SCHEMA),
+        timer=time.process_time,
+        repeat=5,
+        number=40,
+    )
+    assert min(runs) / 40 < 0.001
