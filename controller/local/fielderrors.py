@@ -20,7 +20,6 @@ TITLES = {
     "FieldValueTooLong": "Too long",
     "FieldValueTooMany": "Too many",
     "FieldValueNotFound": "Not found",
-    "InternalError": "Internal error",
 }
 
 # With one of these in the list a CEL rule could trip over the broken value, so none is evaluated.
@@ -114,10 +113,6 @@ def too_long(field: str, most: int) -> FieldError:
 def too_many(field: str, actual: int, most: int) -> FieldError:
     items = "item" if most == 1 else "items"
     return _error(field, "FieldValueTooMany", actual, f"must have at most {most} {items}")
-
-
-def internal(field: str, detail: str) -> FieldError:
-    return _error(field, "InternalError", OMITTED, detail)
 
 
 def blocking(errors: Iterable[FieldError]) -> bool:

@@ -106,13 +106,6 @@ def dns_1035(name: str) -> list[str]:
     return found
 
 
-def path_segment(name: str, prefix: bool = False) -> list[str]:
-    """What is wrong with a name that must only fit into a URL's path (RBAC, events)."""
-    if not prefix and name in (".", ".."):
-        return [f"may not be '{name}'"]
-    return [f"may not contain '{char}'" for char in "/%" if char in name]
-
-
 def qualified_name(name: str) -> list[str]:
     """What is wrong with the key of a label, an annotation or a finalizer."""
     prefix, slash, rest = name.partition("/")
