@@ -30,6 +30,8 @@ from watchers.git.repositories import Repositories
 from watchers.objects import Pace, Reflector
 
 STOP_GRACE = timedelta(seconds=3)  # within the safety margin of the lease
+# Two bookmarks (one a minute) and a little: a watch that is silent for longer is dead.
+SILENT = timedelta(seconds=140)
 
 
 class Leadership(Protocol):
@@ -101,7 +103,7 @@ class Control:
         self.cache = Cache(self._changed)
         self.store = Store(outside.calls, clocks.utc, outside.identity, self.cache)
         self._poller: Poller | None = None
-        self.reflectors = self._reflectors()
+        self._reflectors = self._make_reflectors()
         self._loop = Loop(
             self.queue,
             self._reconciler(policy).reconcile,
@@ -111,6 +113,21 @@ class Control:
         )
         watch_gauges(metrics.deployments, self.cache.unfinished, clocks.utc)
 
+    @property
+    def may_act(self) -> Callable[[], bool]:
+        """Whether this process may act at the moment of the call."""
+        return self._leadership.may_act
+
+    def unsynced(self) -> str | None:
+        """A check for readiness: None when all objects have been read."""
+        waiting = any(not reflector.synced.is_set() for reflector in self._reflectors)
+        return "the objects are being read" if waiting else None
+
+    def silent(self) -> str | None:
+        """A check for liveness: None while the control plane is heard."""
+        oldest = max(reflector.age for reflector in self._reflectors)
+        return f"nothing heard for {oldest.seconds} s" if oldest > SILENT else None
+
     def wake(self, tool: str) -> None:
         """Something of the tool changed outside of the control plane: look at it."""
         self.queue.add(tool)
@@ -119,13 +136,13 @@ class Control:
         """Mirror the objects, and act while leading, until cancelled."""
         self._poller = poller
         async with asyncio.TaskGroup() as tasks:
-            for reflector in self.reflectors:
+            for reflector in self._reflectors:
                 tasks.create_task(reflector.run())
             tasks.create_task(self._leadership.run(self._lead), name="leader")
 
     async def _lead(self) -> None:
         assert self._poller is not None  # noqa: S101 - `run` sets it
-        for reflector in self.reflectors:
+        for reflector in self._reflectors:
             await reflector.synced.wait()
         for tool in self.cache.tools():
             self.queue.add(tool)
@@ -168,7 +185,7 @@ class Control:
             policy,
         )
 
-    def _reflectors(self) -> tuple[Reflector, ...]:
+    def _make_reflectors(self) -> tuple[Reflector, ...]:
         feed = Feed(self._outside.calls)
         pace = Pace(self._outside.clocks.monotonic, random.random)
         metrics = self._outside.metrics.watches

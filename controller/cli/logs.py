@@ -5,6 +5,7 @@ Asks the log route beside the control plane that the kubeconfig names (`controll
 
 import asyncio
 import json
+import ssl
 import time
 from pathlib import Path
 
@@ -52,11 +53,12 @@ async def _print(found: access.Access, component: str, parameters: dict[str, str
     await connection.close()
     headers = {"Authorization": configuration.api_key.get("BearerToken", "")}
     url = f"{configuration.host}/ptd/v1/tool/{found.tool}/logs/{component}"
+    trust = ssl.create_default_context(cafile=configuration.ssl_ca_cert or None)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
     try:
         async with (
             aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
-            session.get(url, params=parameters) as response,
+            session.get(url, params=parameters, ssl=trust) as response,
         ):
             if response.status != 200:
                 raise click.ClickException(_explain(response.status, await response.text()))

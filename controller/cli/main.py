@@ -11,6 +11,8 @@ import click
 
 COMMANDS = {
     "config": ("controller.cli.config:config", "Check, rewrite and store a tool's config."),
+    "controller": ("controller.cli.control:controller", "Run the controller on a cluster."),
+    "local": ("controller.cli.local:local", "Run the whole platform on this machine."),
     "logs": ("controller.cli.logs:logs", "Show what a component or its build printed."),
 }
 """name → (module:object, what the help says)."""

@@ -1,0 +1,125 @@
+"""`ptd controller`: the controller's role on a real cluster, with Toolforge's services.
+
+Called by `controller.cli.control`. Several may run: the Lease decides which of them acts. Only
+wiring belongs here.
+"""
+
+import os
+import random
+import secrets
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from controller import __version__
+from controller.app import policy, polling
+from controller.app.control import Clocks, Control, Outside
+from controller.app.ops import OpsRoutes
+from controller.backends import toolforge
+from controller.metrics import Metrics
+from controller.runtime import leader
+from controller.settings import Settings
+from controller.store.calls import Calls
+from controller.store.client import Connection, open_in_cluster, open_kubeconfig
+from controller.store.leases import Leases
+
+CLOCKS = Clocks(lambda: datetime.now(UTC), time.monotonic)
+
+
+class Cluster:
+    """The role while it runs. `start` makes the parts in order, `stop` ends them in reverse."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stack = AsyncExitStack()
+        self._metrics = Metrics(CollectorRegistry(), version=__version__, role="controller")
+        self.identity = f"{socket.gethostname()}-{secrets.token_hex(4)}"
+        self.ops_url = ""
+
+    async def start(self) -> Callable[[], Awaitable[None]]:
+        """Start everything up to the work itself, which is the answer: await it.
+
+        Raises store.client.NoAccess, or OSError for a taken port.
+        """
+        try:
+            return await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End the listener and the connections."""
+        await self._stack.aclose()
+
+    async def _start(self) -> Callable[[], Awaitable[None]]:
+        settings, metrics = self._settings, self._metrics
+        connection = await self._connect()
+        self._stack.push_async_callback(connection.close)
+        calls = Calls(connection, metrics.requests, CLOCKS.monotonic, settings.kube_timeout)
+        backend = await self._stack.enter_async_context(
+            toolforge.connect(_gateway(settings), CLOCKS.utc, metrics.requests.backend)
+        )
+        outside = Outside(
+            calls=calls,
+            backend=backend,
+            repositories=polling.repositories(settings, self._stack),
+            metrics=metrics,
+            clocks=CLOCKS,
+            identity=self.identity,
+            workers=settings.workers,
+        )
+        control = Control(outside, policy.policy_of(settings), self._leadership(calls))
+        await self._listen(control)
+        poller = polling.poller(control, outside, settings)
+        return lambda: control.run(poller)
+
+    async def _connect(self) -> Connection:
+        settings = self._settings
+        if settings.kubeconfig is None:
+            return await open_in_cluster(os.environ, CLOCKS.monotonic)
+        return await open_kubeconfig(
+            settings.kubeconfig.expanduser(), CLOCKS.monotonic, settings.kube_context
+        )
+
+    def _leadership(self, calls: Calls) -> leader.Leadership:
+        settings = self._settings
+        terms = leader.Terms(
+            duration=settings.lease_duration,
+            renew_deadline=settings.lease_renew_deadline,
+            retry=settings.lease_retry,
+        )
+        place = (settings.lease_namespace, settings.lease_name)
+        leases = Leases(calls, *place, terms.request)
+        clocks = leader.Clocks(CLOCKS.monotonic, CLOCKS.utc, random.random)
+        return leader.Leadership(leases, self.identity, clocks, self._metrics.leader, terms)
+
+    async def _listen(self, control: Control) -> None:
+        app = web.Application()
+        alive = {"watch": control.silent}
+        ready = {**alive, "objects": control.unsynced}
+        OpsRoutes(self._metrics.registry, alive, ready).mount(app)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, self._settings.ops_host, self._settings.ops_port)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        self.ops_url = f"http://{host}:{port}"
+
+
+def _gateway(settings: Settings) -> toolforge.Gateway:
+    return toolforge.Gateway(
+        url=settings.toolforge_url,
+        builds_url=settings.toolforge_builds_url,
+        jobs_url=settings.toolforge_jobs_url,
+        certificate=settings.toolforge_certificate,
+        key=settings.toolforge_key,
+        authority=settings.toolforge_authority,
+        tool_header=settings.toolforge_tool_header,
+        timeout=settings.toolforge_timeout,
+    )

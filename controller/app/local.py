@@ -1,0 +1,141 @@
+"""`ptd local`: everything on this machine, in one process and below one folder.
+
+The same controller as on a cluster, on the embedded control plane and the local backend. Called by
+`controller.cli.local`. What only this mode has: definitions and namespaces are made at start, the
+live view, logs over HTTP. Only wiring belongs here.
+"""
+
+import hmac
+import socket
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from rich.console import Console
+
+from controller import __version__
+from controller.api.logs import LogRoutes
+from controller.app import policy, polling
+from controller.app.console import StatusView
+from controller.app.control import Alone, Clocks, Control, Outside
+from controller.app.ops import OpsRoutes
+from controller.backends.local.backend import LocalBackend
+from controller.errors import Terminal
+from controller.local.server import ControlPlane
+from controller.local.storage import StorageError
+from controller.metrics import Metrics
+from controller.models import crds
+from controller.models.meta import namespace_of
+from controller.models.reasons import Reason
+from controller.settings import Settings
+from controller.store import definitions
+from controller.store.calls import Calls
+from controller.store.client import open_kubeconfig
+from controller.store.secrets import Secrets
+
+CLOCKS = Clocks(lambda: datetime.now(UTC), time.monotonic)
+
+
+class Local:
+    """Local mode while it runs. `start` makes the parts in order, `stop` ends them in reverse.
+
+    `tools` get a namespace from the start; the first is the kubeconfig's own.
+    """
+
+    def __init__(
+        self, data: Path, port: int, tools: Sequence[str], settings: Settings, console: Console
+    ) -> None:
+        self._data = data
+        self._port = port
+        self._tools = tools
+        self._settings = settings
+        self._stack = AsyncExitStack()
+        self._view = StatusView(console, CLOCKS.utc)
+        self._metrics = Metrics(CollectorRegistry(), version=__version__, role="local")
+        self._control: Control | None = None
+        self._token = ""
+        self.kubeconfig = data / "kubeconfig"
+        self.url = ""
+
+    async def start(self) -> Callable[[], Awaitable[None]]:
+        """Start everything up to the controller's own work, which is the answer: await it.
+
+        Raises errors.Terminal (somebody else works in the folder, or it cannot be used), or OSError
+        for a taken port.
+        """
+        try:
+            return await self._start()
+        except StorageError as error:
+            await self.stop()
+            raise Terminal(Reason.PLATFORM_UNAVAILABLE, str(error)) from error
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End the view, the connection, the control plane and the components' processes."""
+        await self._stack.aclose()
+
+    async def _start(self) -> Callable[[], Awaitable[None]]:
+        self._data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        limits = policy.local_settings(self._settings)
+        backend = await self._stack.enter_async_context(
+            LocalBackend(self._data / "work", limits, CLOCKS.utc, self._wake)
+        )
+        plane = await self._stack.enter_async_context(self._plane(backend))
+        self._token, self.url = plane.token, plane.url
+        outside = Outside(
+            calls=await self._connect(plane),
+            backend=backend.backend,
+            repositories=polling.repositories(self._settings, self._stack),
+            metrics=self._metrics,
+            clocks=CLOCKS,
+            identity=f"ptd-local-{socket.gethostname()}",
+            workers=self._settings.workers,
+            told=self._view.show,
+        )
+        control = self._control = Control(outside, policy.policy_of(self._settings), Alone())
+        poller = polling.poller(control, outside, self._settings)
+        # Whoever waits for this file finds everything ready.
+        plane.write_kubeconfig(self.kubeconfig, namespace_of(self._tools[0]))
+        self._stack.enter_context(self._view)
+        return lambda: control.run(poller)
+
+    async def _connect(self, plane: ControlPlane) -> Calls:
+        """A client of the control plane, whose definitions and namespaces exist."""
+        own = self._data / "work" / "kubeconfig"
+        plane.write_kubeconfig(own)
+        connection = await open_kubeconfig(own, CLOCKS.monotonic)
+        self._stack.push_async_callback(connection.close)
+        calls = Calls(connection, self._metrics.requests, CLOCKS.monotonic)
+        for definition in crds.definitions():
+            await definitions.install(calls, definition)
+        for tool in self._tools:
+            await Secrets(calls).ensure_namespace(tool)
+        return calls
+
+    def _plane(self, backend: LocalBackend) -> ControlPlane:
+        def extra(app: web.Application) -> None:
+            LogRoutes(backend.jobs, backend.builds, self._authorise).mount(app)
+            ready = {"objects": self._unsynced}
+            OpsRoutes(self._metrics.registry, {}, ready).mount(app, "/ptd")
+
+        path = self._data / "control-plane.sqlite"
+        return ControlPlane(path, port=self._port, clock=CLOCKS.utc, extra=extra)
+
+    def _authorise(self, request: web.Request, tool: str) -> None:  # noqa: ARG002
+        """Whoever has the kubeconfig's token is the person at this machine."""
+        given = request.headers.get("Authorization", "")
+        if not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
+            raise web.HTTPUnauthorized(text="the token of the kubeconfig is needed\n")
+
+    def _unsynced(self) -> str | None:
+        return self._control.unsynced() if self._control else "the controller is being started"
+
+    def _wake(self, tool: str) -> None:
+        if self._control is not None:
+            self._control.wake(tool)

@@ -1,0 +1,32 @@
+"""Settings as the parts take them: the core's policy and the local backend's limits."""
+
+from dataclasses import replace
+
+from controller.backends.local.settings import LocalSettings
+from controller.reconcile.observed import Policy
+from controller.settings import Settings
+
+
+def policy_of(settings: Settings) -> Policy:
+    """What decisions need."""
+    return Policy(
+        build_timeout=settings.build_timeout,
+        deployment_timeout=settings.deployment_timeout,
+        start_timeout=settings.start_timeout,
+        settle_time=settings.settle_time,
+        cleanup_timeout=settings.cleanup_timeout,
+        retained=settings.retention,
+        look_at_builds=settings.build_interval,
+        look_at_jobs=settings.job_interval,
+    )
+
+
+def local_settings(settings: Settings) -> LocalSettings:
+    """The local backend's limits; the times that a deployment has are those of the core."""
+    limits = LocalSettings()
+    protocols = (*settings.git_schemes, "file") if settings.git_allow_file else settings.git_schemes
+    return replace(
+        limits,
+        builds=replace(limits.builds, timeout=settings.build_timeout, protocols=protocols),
+        health=replace(limits.health, start_timeout=settings.start_timeout),
+    )

@@ -1,0 +1,40 @@
+"""Makes the git client and the repository watcher out of settings. Only wiring belongs here."""
+
+import random
+from contextlib import AsyncExitStack
+
+from controller.app.control import Control, Outside
+from controller.settings import Settings
+from watchers.git.addresses import Guard, Policy
+from watchers.git.ls_remote import LsRemote
+from watchers.git.process import GitProcesses
+from watchers.git.repositories import Repositories
+from watchers.repositories.poller import Pace, RepositoryPoller
+from watchers.repositories.stored import StoredObjects
+
+
+def repositories(settings: Settings, stack: AsyncExitStack) -> Repositories:
+    """The git client; its processes end with `stack`."""
+    policy = Policy(
+        schemes=frozenset(settings.git_schemes),
+        allow=settings.git_allow,
+        deny=settings.git_deny,
+        denied_networks=settings.git_denied_networks,
+        allow_private=settings.git_allow_private,
+        allow_file=settings.git_allow_file,
+    )
+    processes = GitProcesses(settings.poll_concurrency)
+    stack.callback(processes.close)
+    transport = LsRemote(processes, settings.poll_timeout)
+    return Repositories(Guard(policy), transport, settings.poll_host_concurrency)
+
+
+def poller(control: Control, outside: Outside, settings: Settings) -> RepositoryPoller:
+    """The repository watcher of a controller."""
+    return RepositoryPoller(
+        StoredObjects(control.cache, control.store),
+        outside.repositories,
+        outside.metrics.polls,
+        control.may_act,
+        Pace(outside.clocks.utc, random.random, settings.poll_interval),
+    )

@@ -1,0 +1,94 @@
+"""`ptd local`: the whole platform on this machine, until Ctrl-C.
+
+Turns options into settings, prints how to use what runs, and waits for a signal. The parts are put
+together in `controller.app.local`, imported late so that `ptd --help` answers at once.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from controller.cli import until
+from controller.settings import Settings
+
+# What suits one person at one machine; the environment (PTD_…) wins over it.
+_HABITS = {
+    "git_allow_private": True,
+    "git_allow_file": True,
+    "poll_interval_min": timedelta(seconds=1),
+    "settle_time": timedelta(seconds=3),
+    "start_timeout": timedelta(minutes=2),
+    "build_interval": timedelta(seconds=1),
+    "log_format": "console",
+    "log_level": "warning",
+}
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder that everything is kept in. [default: $PTD_DATA_DIR]",
+)
+@click.option("--port", default=0, help="The HTTP port. [default: any free one]")
+@click.option(
+    "--tool",
+    "tools",
+    multiple=True,
+    default=["demo"],
+    show_default=True,
+    help="A tool that has a namespace from the start; repeatable.",
+)
+def local(data: Path | None, port: int, tools: Sequence[str]) -> None:
+    """Run the platform on this machine: control plane, polling, builds and components.
+
+    Everything is kept in one folder; after a kill -9 the next start goes on where it was.
+    """
+    settings = _settings()
+    folder = (data or settings.data_dir).expanduser().absolute()
+    raise SystemExit(asyncio.run(_run(folder, port, tools, settings)))
+
+
+def _settings() -> Settings:
+    given = Settings()
+    unset = {name: value for name, value in _HABITS.items() if name not in given.model_fields_set}
+    return given.model_copy(update=unset)
+
+
+async def _run(data: Path, port: int, tools: Sequence[str], settings: Settings) -> int:
+    from rich.console import Console  # noqa: PLC0415
+
+    from controller import errors, logs  # noqa: PLC0415
+    from controller.app.local import Local  # noqa: PLC0415
+
+    logs.configure(level=settings.log_level, form=logs.LogFormat(settings.log_format))
+    console = Console()
+    stop = until.signals()
+    running = Local(data, port, tools, settings, console)
+    try:
+        work = await running.start()
+    except errors.Terminal as error:
+        raise click.ClickException(f"{error.message}\n{error.hint}".strip()) from error
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
+    console.print(_welcome(running.url, running.kubeconfig, tools), highlight=False)
+    try:
+        return await until.stopped(stop, work())
+    finally:
+        console.print("stopping: components, builds, then the control plane")
+        await running.stop()
+
+
+def _welcome(url: str, kubeconfig: Path, tools: Sequence[str]) -> str:
+    namespaces = ", ".join(f"tool-{tool}" for tool in tools)
+    return (
+        f"ptd local runs at {url} (namespaces: {namespaces})\n"
+        f"  export KUBECONFIG={kubeconfig}\n"
+        "  ptd config apply FILE          store a tool's config\n"
+        "  kubectl get tooldeployments    see its deployments\n"
+        "  ptd logs COMPONENT -f          follow a component's output\n"
+        "Ctrl-C stops everything in order."
+    )
