@@ -1,5 +1,7 @@
 """The cache: what it holds whole, what it shrinks, and that no old news replaces newer."""
 
+import json
+import tracemalloc
 from datetime import UTC, datetime
 from typing import Any
 
@@ -90,6 +92,28 @@ def test_a_finished_deployment_becomes_a_summary() -> None:
             ),
         ),
     )
+
+
+def test_a_finished_deployment_takes_less_than_two_kilobytes() -> None:
+    """75,000 of them must fit into 150 MiB."""
+
+    def finished(number: int) -> dict[str, Any]:
+        builds = {
+            name: {"commit": f"{number:038x}{name[:2]}"} for name in ("web", "cron", "worker")
+        }
+        status = {"status": "successful", "reason": "Deployed", "builds": builds}
+        status["finished_at"] = "2026-05-01T12:03:00.123456Z"
+        return stored(f"20260501-120000-{number:010}", number + 1, status=status)
+
+    w = World()
+    texts = [json.dumps(finished(number)) for number in range(1_000)]
+    tracemalloc.start()
+    for text in texts:
+        w.cache.put(DEPLOYMENTS, json.loads(text))
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(w.names()[1]) == 1_000
+    assert used / 1_000 < 2_000
 
 
 def test_an_object_of_the_older_service_is_history_whatever_its_state() -> None:
