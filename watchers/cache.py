@@ -6,7 +6,7 @@ as summaries. An older version never replaces a newer one, whoever brings it, an
 never comes back: uids are unique for ever. No requests, no clock, no decisions.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +64,7 @@ class Shelf:
     def lacks(self, stored: JSON) -> bool:
         """Whether this is newer than what is held."""
         metadata = stored["metadata"]
-        if self.buried(stored):
+        if metadata["uid"] in self._graves:
             return False
         held = self.of(metadata["namespace"]).get(metadata["name"])
         return held is None or int(metadata["resourceVersion"]) > identity(held)[1]
@@ -90,20 +90,19 @@ class Shelf:
             if (namespace, name) not in seen and identity(held)[1] <= version
         ]
 
-    def buried(self, stored: JSON) -> bool:
-        """Whether this is known to be deleted."""
-        return stored["metadata"]["uid"] in self._graves
+    def graves(self) -> set[str]:
+        """The uids that are known to be deleted."""
+        return set(self._graves)
 
-    def forget_graves(self, version: int, listed: set[str] | None = None) -> None:
+    def forget_graves(self, version: int, unlisted: Collection[str] = ()) -> None:
         """No news older than `version` can come any more, so these dead need no guard.
 
-        `listed`: what a complete list of that version still showed; all others that we deleted
-        ourselves, without knowing the version, are in the past then.
+        `unlisted`: dead whose version is not known, but which a list of that version did not show.
         """
         self._graves = {
             uid: died
             for uid, died in self._graves.items()
-            if (listed is None or uid in listed if died is None else died > version)
+            if (uid not in unlisted if died is None else died > version)
         }
 
     def _set(self, namespace: str, name: str, held: Held | None) -> None:

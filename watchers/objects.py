@@ -49,10 +49,10 @@ class Pace:
 
 @dataclass(slots=True)
 class _Listing:
-    """What a complete list has shown: all places, the uids known to be deleted, its version."""
+    """What a list has shown: all places, its version, and which of the known dead it did not."""
 
+    unlisted: set[str]
     seen: set[Place] = field(default_factory=set)
-    buried: set[str] = field(default_factory=set)
     version: int = 0
 
 
@@ -106,7 +106,7 @@ class Reflector:
         absent = self._shelf.absent(listing.seen, listing.version)
         for place in absent:
             self._shelf.drop(place, self._uid(place), listing.version)
-        self._shelf.forget_graves(listing.version, listing.buried)
+        self._shelf.forget_graves(listing.version, listing.unlisted)
         for namespace in {place[0] for place in (*listing.seen, *absent)}:
             self._cache.changed(namespace)
         self._version = listing.version
@@ -198,7 +198,7 @@ class Reflector:
 
     async def _listing(self, visit: Callable[[JSON], object]) -> "_Listing":
         """List everything; each object is visited and then let go, for there may be many."""
-        listing = _Listing()
+        listing = _Listing(self._shelf.graves())
         async with aclosing(self._feed.pages(self._kind)) as pages:
             async for page in pages:
                 listing.version = page.version
@@ -206,8 +206,7 @@ class Reflector:
                     if number % _BATCH == 0:
                         await asyncio.sleep(0)  # reading 500 models takes a quarter of a second
                     listing.seen.add(cache.place_of(stored))
-                    if self._shelf.buried(stored):
-                        listing.buried.add(stored["metadata"]["uid"])
+                    listing.unlisted.discard(stored["metadata"]["uid"])
                     visit(stored)
         return listing
 

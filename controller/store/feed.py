@@ -118,14 +118,12 @@ async def _events(response: aiohttp.ClientResponse, idle: timedelta) -> AsyncIte
 
 
 def _event(line: bytes) -> Event:
-    if not line.endswith(b"\n"):
-        raise Broken("a watch was cut in the middle of a line")
     try:
         event = json.loads(line)
         kind, stored = event["type"], event["object"]
         metadata = stored.get("metadata") or {}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Broken("a watch sent something that is no event") from error
+        raise Broken("a watch sent something that is no event, or half of one") from error
     if kind == "ERROR":
         raise _error(stored)
     if kind not in _TYPES:

@@ -164,6 +164,12 @@ class FakeKube:
         self.oldest = self.version
         self._log.clear()
 
+    def expire(self) -> None:
+        """End all watches by an ERROR line with 410."""
+        for watch in self._watches:
+            watch.lines.put_nowait(json.dumps(expired()).encode() + b"\n")
+        self.cut()
+
     def mute(self) -> None:
         """Keep the sockets of the present watches open, and send nothing on them any more."""
         for watch in self._watches:
