@@ -99,11 +99,11 @@ def verdict_on(job: Job | None, record: RunRecord, policy: Policy, now: datetime
         return _late(patience, Reason.NOT_STARTED, _words(status, "it is not installed yet"))
     if status.phase == JobPhase.DOWN:
         return _late(patience, Reason.CRASH_LOOP, _words(status, "it stopped"), status)
-    if status.phase != JobPhase.UP or _is_of_before(status, record):
-        return _late(patience, Reason.NOT_STARTED, _words(status, "it is starting"), status)
     if status.healthy is False:
         waiting = _words(status, "its health check has not passed yet")
         return _late(patience, Reason.HEALTH_CHECK_FAILED, waiting, status)
+    if status.phase != JobPhase.UP or _is_of_before(status, record):
+        return _late(patience, Reason.NOT_STARTED, _words(status, "it is starting"), status)
     return _steady(status, policy, now)
 
 

@@ -87,6 +87,11 @@ ROWS: dict[str, tuple[Job | None, RunRecord, Verdict]] = {
         applied(61),
         Broken(Reason.HEALTH_CHECK_FAILED, "GET / answered 500"),
     ),
+    "running, and its health check never passed: that is the cause": (
+        job(phase=JobPhase.PENDING, healthy=False, messages=("GET / answered 503",)),
+        applied(61),
+        Broken(Reason.HEALTH_CHECK_FAILED, "GET / answered 503"),
+    ),
     "healthy": (job(healthy=True, since=ago(30)), applied(31), Up()),
     "stopped, and in its backoff": (
         job(phase=JobPhase.DOWN, messages=("exit 1",)),
