@@ -53,6 +53,7 @@ class GitServer:
         self.faults: dict[str, Fault] = {}
         self.seen: list[Seen] = []
         self._stopping = asyncio.Event()
+        self._endless_to: list[asyncio.Transport] = []
         self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=0.1)
 
     async def __aenter__(self) -> Self:
@@ -64,7 +65,10 @@ class GitServer:
 
     async def __aexit__(self, *_: object) -> None:
         self._stopping.set()
+        for transport in self._endless_to:
+            transport.abort()
         await self._runner.cleanup()
+        await asyncio.sleep(0)  # sockets are closed by a callback
 
     def repository(self, name: str, branch: str = "main") -> BareRepository:
         """A new, empty repository, served at `address(name)`."""
@@ -99,6 +103,8 @@ class GitServer:
         headers = {"Content-Type": f"application/x-git-upload-pack-{kind}"}
         response = web.StreamResponse(headers=headers)
         await response.prepare(request)
+        if request.transport is not None:
+            self._endless_to.append(request.transport)
         if request.method == "GET":
             await response.write(b"001e# service=git-upload-pack\n0000")
         first = b"\0multi_ack agent=git/2.39.5" if request.method == "GET" else b""
