@@ -77,7 +77,7 @@ def resource_list(catalogue: resources.Catalogue, name: str, version: str) -> Ob
     listed: list[Object] = []
     for each in sorted(found, key=lambda each: each.plural):
         listed.append(_resource(each))
-        listed.extend(_subresource(each, sub, verbs) for sub, verbs in _subresources(each))
+        listed.extend(_subresource(each, *found) for found in each.subresources.items())
     head = {"apiVersion": "v1"} if name else {}
     group_version = f"{name}/{version}" if name else version
     return head | {
@@ -102,11 +102,6 @@ def _resource(each: resources.Resource) -> Object:
     if each.hash:
         found["storageVersionHash"] = each.hash
     return found
-
-
-def _subresources(each: resources.Resource) -> list[tuple[str, list[str]]]:
-    found = [("finalize", ["update"])] if each == resources.NAMESPACES else []
-    return [*found, ("status", ["get", "patch", "update"])] if each.status else found
 
 
 def _subresource(each: resources.Resource, name: str, verbs: list[str]) -> Object:
@@ -157,9 +152,9 @@ def _aggregated_resource(each: resources.Resource) -> Object:
         found["shortNames"] = list(each.short_names)
     if each.categories:
         found["categories"] = list(each.categories)
-    if subresources := _subresources(each):
+    if each.subresources:
         found["subresources"] = [
             {"subresource": sub, "responseKind": kind, "verbs": verbs}
-            for sub, verbs in subresources
+            for sub, verbs in each.subresources.items()
         ]
     return found

@@ -29,15 +29,7 @@ class Rules:
 
     def prepare_status(self, new: Object, old: Object) -> None:
         """Before a write to the subresource `status`: everything else stays as it was."""
-        status = new.pop("status", None)
-        kept = {name: each for name, each in old.items() if name != "status"}
-        managed = new["metadata"].get("managedFields")
-        new.clear()
-        new.update(copy.deepcopy(kept))
-        if managed is not None:
-            new["metadata"]["managedFields"] = managed
-        if status is not None:
-            new["status"] = status
+        _keep_all_but("status", new, old)
 
     def check(self, _new: Object, _old: Object | None) -> list[FieldError]:
         """What is wrong, besides the metadata."""
@@ -50,8 +42,24 @@ class Rules:
         return [*found, *self.check(new, old)]
 
 
+def _keep_all_but(name: str, new: Object, old: Object) -> None:
+    """Let a write change one field alone, and who owns it."""
+    value = new.pop(name, None)
+    managed = new["metadata"].get("managedFields")
+    new.clear()
+    new.update(copy.deepcopy({key: each for key, each in old.items() if key != name}))
+    if managed is not None:
+        new["metadata"]["managedFields"] = managed
+    if value is not None:
+        new[name] = value
+
+
 class Namespace(Rules):
     naming = staticmethod(metadata.dns_label)
+
+    def prepare_finalize(self, new: Object, old: Object) -> None:
+        """Before a write to the subresource `finalize`, which lets a namespace go."""
+        _keep_all_but("spec", new, old)
 
     def prepare_status(self, new: Object, old: Object) -> None:
         super().prepare_status(new, old)

@@ -64,6 +64,12 @@ class Resource:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
+    def subresources(self) -> dict[str, list[str]]:
+        """The subresources and their verbs."""
+        found = {"finalize": ["update"]} if self.kind == "Namespace" and not self.group else {}
+        return found | ({"status": ["get", "patch", "update"]} if self.status else {})
+
+    @property
     def schema(self) -> structural.Structural:
         """The schema: of a custom resource for everything, of a built-in kind for ownership."""
         return self.structure or builtins.of(f"{self.group}/{self.kind}")

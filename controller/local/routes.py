@@ -135,7 +135,7 @@ class Routes:
             if path.group in self._catalogue.groups() and not self._catalogue.is_custom(path.group):
                 raise statuses.no_such_resource()
             raise statuses.PageNotFound
-        if path.subresource and not (path.subresource == "status" and resource.status):
+        if path.subresource and path.subresource not in resource.subresources:
             raise statuses.no_such_resource()
         if path.name and path.namespace == "" and resource.namespaced:
             raise statuses.no_such_resource()

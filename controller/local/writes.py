@@ -190,6 +190,8 @@ class Writer:
         core_old = None if old is None else wire.to_stored(resource, old)
         if core_old is not None and call.on_status:
             rules.prepare_status(core_new, core_old)
+        elif core_old is not None and call.path.subresource and isinstance(rules, kinds.Namespace):
+            rules.prepare_finalize(core_new, core_old)
         else:
             rules.prepare(core_new, core_old)
         if resource.custom is not None:

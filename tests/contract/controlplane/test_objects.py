@@ -279,3 +279,21 @@ async def test_generated_names_differ(widgets: controlplane.Widgets) -> None:
     names = {each.body["metadata"]["name"] for each in answers}
     assert len(names) == 20
     assert all(name.startswith("gen-") and len(name) == 9 for name in names)
+
+
+async def test_a_namespace_can_be_let_go_through_finalize(
+    control_plane: controlplane.Access,
+) -> None:
+    name = await control_plane.namespace()
+    path = f"/api/v1/namespaces/{name}"
+    held = {"metadata": {"finalizers": ["example.com/hold"]}}
+    assert (await control_plane.ask("PATCH", path, held, kind=MERGE)).status == 200
+    marked = (await control_plane.ask("DELETE", path)).body
+    marked["spec"] = {}
+    marked["metadata"].pop("resourceVersion")
+    assert (await control_plane.ask("PUT", f"{path}/finalize", marked)).status == 200
+    still = (await control_plane.ask("GET", path)).body
+    assert still["metadata"]["finalizers"] == ["example.com/hold"]
+    let_go = {"metadata": {"finalizers": None}}
+    assert (await control_plane.ask("PATCH", path, let_go, kind=MERGE)).status == 200
+    await eventually_gone(control_plane, path)
