@@ -62,15 +62,12 @@ class Calls:
     async def stream(
         self, method: Method, *args: Any, within: timedelta, **options: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """A request whose answer is read line by line; the connection is closed at the end."""
+        """A request whose answer is read line by line; what is not read is cut off at the end."""
         seconds = within.total_seconds()
         async with self._request(
             "WATCH", method, args, {**options, "_request_timeout": seconds}
         ) as response:
-            try:
-                yield response
-            finally:
-                response.close()
+            yield response
 
     @asynccontextmanager
     async def _request(

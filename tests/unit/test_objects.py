@@ -95,6 +95,8 @@ async def world(*, listed: bool = True) -> AsyncIterator[World]:
             task.cancel()
             await asyncio.wait({task})
         assert task.cancelled(), task.exception()
+        sessions = calls.connection.watches.rest_client.pool_manager
+        assert not (sessions and sessions.connector._acquired), "a connection is left behind"
 
 
 @virtual_time
