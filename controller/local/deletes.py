@@ -4,8 +4,9 @@ An object goes at once when nothing holds it; otherwise it is marked, and goes w
 finalizer does (`writes`) or when `lifecycle` has removed what depends on it. Called by `server`.
 """
 
+import asyncio
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +28,9 @@ Object = dict[str, Any]
 
 PERMANENT = ("default", "kube-node-lease", "kube-public", "kube-system")
 """Namespaces that are made at the start; the last two and `default` cannot be deleted."""
+
+TOGETHER = 200
+"""Deletions handed to the store at once."""
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
@@ -129,6 +133,19 @@ class Deleter:
         if resource == resources.NAMESPACES:
             return objects.Stored(stored.key, stored.version, objects.encode(body))
         return statuses.success(resource, meta["name"], meta["uid"])
+
+    async def remove_all(
+        self, resource: resources.Resource, keys: Sequence[str], options: Options
+    ) -> None:
+        """Delete many objects, so that they share transactions; what is gone is passed over."""
+        for start in range(0, len(keys), TOGETHER):
+            found = (
+                self._objects.latest(resource.collection, key)
+                for key in keys[start : start + TOGETHER]
+            )
+            await asyncio.gather(
+                *(self.remove(resource, stored, options) for stored in found if stored)
+            )
 
     def _mark(self, resource: resources.Resource, body: Object, options: Options) -> bool:
         """Mark as deleted, with the finalizers that the options ask for."""

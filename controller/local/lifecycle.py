@@ -20,9 +20,6 @@ EVENTS_KEPT = timedelta(hours=1)
 _SWEEP = 60.0
 """Seconds between looks without a change: at events, and at what failed."""
 
-_TOGETHER = 200
-"""Deletions handed to the store at once."""
-
 _BACKGROUND = deletes.Options(finalizer="")
 
 
@@ -75,6 +72,8 @@ class Lifecycle:
                 await self._pass()
             except storage.StorageError as error:
                 _log.error("control plane clean-up waits: %s", error)
+            except Exception:  # noqa: BLE001 -- a bug must not end all other deletions
+                _log.exception("control plane clean-up failed")
             try:
                 async with asyncio.timeout(_SWEEP):
                     await self._work.wait()
@@ -143,22 +142,13 @@ class Lifecycle:
             for key in collection.span(prefix)
             if b'"deletionTimestamp":' not in collection.objects[key].body
         ]
-        await self._delete(resource, keys)
-
-    async def _delete(self, resource: resources.Resource, keys: list[str]) -> None:
-        for start in range(0, len(keys), _TOGETHER):
-            stored = (
-                self._objects.latest(resource.collection, key)
-                for key in keys[start : start + _TOGETHER]
-            )
-            await asyncio.gather(
-                *(self._deleter.remove(resource, each, _BACKGROUND) for each in stored if each)
-            )
+        await self._deleter.remove_all(resource, keys, _BACKGROUND)
 
     async def _expire_events(self) -> None:
         oldest = (self._clock() - EVENTS_KEPT).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         events = self._objects.collection("events").objects.values()
-        await self._delete(resources.EVENTS, _seen_before(events, oldest))
+        keys = _seen_before(events, oldest)
+        await self._deleter.remove_all(resources.EVENTS, keys, _BACKGROUND)
 
 
 def _seen_before(events: Iterable[objects.Stored], oldest: str) -> list[str]:

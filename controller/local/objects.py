@@ -24,6 +24,9 @@ HISTORY_BYTES = 32 * 1024 * 1024
 """Bytes of changes kept for each resource; whichever limit is met first counts."""
 
 
+STOPPED = "the control plane has stopped and takes no more writes"
+
+
 class Stored:
     """One version of one object; `body` is its JSON.
 
@@ -207,7 +210,7 @@ class Objects:
 
     def _accept(self, name: str, stored: Stored, *, gone: bool) -> "Write":
         if self._stopped:
-            raise storage.StorageError("the control plane is shutting down")
+            raise storage.StorageError(STOPPED)
         new = None if gone else stored
         change = Change(stored.version, self.latest(name, stored.key), new, stored)
         self._pending[name, stored.key] = change
@@ -233,7 +236,7 @@ class Objects:
             finally:
                 # Nobody may wait for a writer that is gone.
                 self._stopped = True
-                self._refuse(storage.StorageError("the control plane is shutting down"))
+                self._refuse(storage.StorageError(STOPPED))
 
     async def _flush(self) -> None:
         async with self._writing:

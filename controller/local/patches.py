@@ -64,7 +64,10 @@ def merge_patch(value: Any, patch: Any) -> Any:
 
 
 def strategic_merge_patch(value: Any, patch: Any) -> Any:
-    """A merge patch in which some lists are merged by key, with `$patch` directives."""
+    """A merge patch in which some lists are merged by key, with `$patch` directives.
+
+    The value may be changed.
+    """
     if not isinstance(patch, dict):
         return patch
     if patch.get("$patch") == "replace":

@@ -205,10 +205,8 @@ class Routes:
     async def _delete_collection(self, call: requests.Call) -> web.StreamResponse:
         options = deletes.options_of(call)
         page = lists.page(self._objects, call)
-        for stored in page.items:
-            current = self._objects.latest(call.resource.collection, stored.key)
-            if current is not None:
-                await self.deleter.remove(call.resource, current, options)
+        keys = [stored.key for stored in page.items]
+        await self.deleter.remove_all(call.resource, keys, options)
         return self._presenter.many(call, page)
 
     def _review(self, call: requests.Call) -> web.Response:

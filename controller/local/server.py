@@ -6,6 +6,7 @@ HTTP routes may share the listener through `extra`; they authenticate for themse
 
 import asyncio
 import contextlib
+import logging
 import pathlib
 import uuid
 from collections.abc import Callable, Coroutine
@@ -26,6 +27,8 @@ from controller.local import (
     routes,
     storage,
 )
+
+_log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
 
@@ -130,6 +133,7 @@ def _background(
     stack: contextlib.AsyncExitStack, work: Coroutine[None, None, None], name: str
 ) -> None:
     task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_say_why)
 
     async def end() -> None:
         task.cancel()
@@ -137,6 +141,12 @@ def _background(
             await task
 
     stack.push_async_callback(end)
+
+
+def _say_why(task: asyncio.Task[None]) -> None:
+    """A background task that ends by a bug says so at once, not when the program ends."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.critical("%s has stopped", task.get_name(), exc_info=error)
 
 
 def _namespace(name: str, now: datetime) -> objects.Object:

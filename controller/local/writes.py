@@ -5,7 +5,6 @@ without an await, so that no other write comes between. Called by `server`; dele
 `deletes`, what differs by kind is in `kinds`.
 """
 
-import copy
 import secrets
 import uuid
 from collections.abc import Callable
@@ -250,17 +249,17 @@ class Writer:
 
 
 def _patched(call: requests.Call, kind: str, old: Object, patch: Any) -> Object:
-    """The object after a patch, decoded."""
-    base = copy.deepcopy(old)
+    """The object after a patch, decoded. `old` may be changed."""
+    version = old["apiVersion"]
     try:
         if kind == "application/json-patch+json":
-            value = patches.json_patch(base, patch)
+            value = patches.json_patch(old, patch)
         elif not isinstance(patch, dict):
             raise statuses.bad_request("error decoding patch: the patch is no object")
         elif kind == _STRATEGIC:
-            value = patches.strategic_merge_patch(base, patch)
+            value = patches.strategic_merge_patch(old, patch)
         else:
-            value = patches.merge_patch(base, patch)
+            value = patches.merge_patch(old, patch)
     except patches.PatchFormatError as error:
         raise statuses.bad_request(f"error decoding patch: {error}") from None
     except patches.PatchError:
@@ -270,7 +269,7 @@ def _patched(call: requests.Call, kind: str, old: Object, patch: Any) -> Object:
     shown = objects.encode(value).decode()
     body = decoding.check_patched(call, value, shown)
     body.setdefault("apiVersion", call.resource.api_version)
-    if value.get("kind") != call.resource.kind or value.get("apiVersion") != old["apiVersion"]:
+    if value.get("kind") != call.resource.kind or value.get("apiVersion") != version:
         errors = metadata.check_type(value, call.resource.api_version, call.resource.kind)
         raise statuses.invalid_object(call.resource, call.path.name, errors)
     return body

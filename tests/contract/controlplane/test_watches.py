@@ -145,3 +145,15 @@ async def test_a_watch_of_one_object_by_its_path_shows_no_other(
     path = f"{widgets.path}/one?watch=1&timeoutSeconds=1&resourceVersion={start}"
     async with widgets.access.watch(path) as events:
         assert seen(await events.rest()) == [("ADDED", "one")]
+
+
+async def test_a_bookmark_comes_before_the_end_when_the_client_takes_them(
+    widgets: controlplane.Widgets,
+) -> None:
+    await widgets.create("one")
+    start = version(await widgets.list())
+    query = f"?watch=1&resourceVersion={start}&timeoutSeconds=3"
+    async with widgets.access.watch(f"{widgets.path}{query}&allowWatchBookmarks=true") as events:
+        found = await events.rest()
+    assert {each["type"] for each in found} == {"BOOKMARK"}
+    assert all(int(version(each["object"])) >= int(start) for each in found)
