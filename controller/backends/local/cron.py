@@ -37,6 +37,7 @@ _MACROS = {
     "@yearly": "M H D N *",
 }
 _SPREAD = {"M": (0, 60), "H": (0, 24), "D": (1, 28), "N": (1, 12), "W": (0, 7)}
+_DAYS_OF = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30} | dict.fromkeys((1, 3, 5, 7, 8, 10, 12), 31)
 _DAYS = {name: str(n) for n, name in enumerate(("sun", "mon", "tue", "wed", "thu", "fri", "sat"))}
 _PART = re.compile(r"(?:\*|(?P<first>\d+))(?:/(?P<step>\d+)|-(?P<last>\d+))?")
 
@@ -49,6 +50,8 @@ def trigger(schedule: str, tool: str, job: str) -> BaseTrigger:
     minute, hour, day, month, weekday = (
         _values(word, field) for word, field in zip(words, _FIELDS, strict=True)
     )
+    if words[4].startswith("*") and min(day) > max(_DAYS_OF[value] for value in month):
+        raise ValueError(f"there is no such day: {schedule!r}")
     # Sunday is 0 or 7 in cron, and 6 in APScheduler.
     weekdays = sorted({(value - 1) % 7 for value in weekday})
 

@@ -96,8 +96,8 @@ def _environment(leash: Leash) -> dict[str, str]:
 
 
 def _why(error: git.GitCommandError) -> str:
-    """The last thing that git said, without its decoration."""
+    """What git complained of first, without its decoration."""
     said = str(error.stderr).replace("stderr: '", "").strip(" \n'")
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     telling = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines
-    return shown(telling[-1].partition(": ")[2] or telling[-1]) if telling else "git failed"
+    return shown(telling[0].removeprefix("fatal: ").removeprefix("error: ")) if telling else ""

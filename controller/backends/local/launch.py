@@ -7,7 +7,6 @@ scheduled runs.
 import os
 import re
 import shlex
-import string
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ _PASSED_ON = (
     "NO_PROXY",
     "SSL_CERT_FILE",
 )
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(k|M|G|T|Ki|Mi|Gi|Ti)?")
 _UNITS: dict[str | None, int] = {
     None: 1,
@@ -79,7 +79,11 @@ def arguments(command: str, image: Image, env: Mapping[str, str]) -> tuple[str, 
     """
     if (line := image.processes.get(command)) is not None:
         return ("/bin/sh", "-c", line)
-    return tuple(string.Template(word).safe_substitute(env) for word in split(command))
+    return tuple(_expanded(word, env) for word in split(command))
+
+
+def _expanded(word: str, env: Mapping[str, str]) -> str:
+    return _VARIABLE.sub(lambda found: env.get(found[1] or found[2], found[0]), word)
 
 
 def split(command: str) -> list[str]:

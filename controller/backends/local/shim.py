@@ -211,10 +211,9 @@ class Log:
             return True
         if data:
             *lines, self._rest = (self._rest + data).split(b"\n")
-            while len(self._rest) > _LONGEST_LINE:
-                lines.append(self._rest[:_LONGEST_LINE])
-                self._rest = self._rest[_LONGEST_LINE:]
-            self._append(lines)
+            if len(self._rest) > _LONGEST_LINE:
+                lines, self._rest = [*lines, self._rest], b""
+            self._append([part for line in lines for part in _cut(line)])
         return bool(data)
 
     def line(self, text: str) -> None:
@@ -228,6 +227,11 @@ class Log:
         os.close(self._file)
 
     def _append(self, lines: list[bytes]) -> None:
+        if len(lines) > 1 and sum(map(len, lines)) + 25 * len(lines) > self._max_bytes:
+            half = len(lines) // 2  # no file may grow past its limit
+            self._append(lines[:half])
+            self._append(lines[half:])
+            return
         now = time.time()
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)).encode()
         stamp += b".%03dZ " % int(now % 1 * 1000)
@@ -319,6 +323,11 @@ def _children() -> list[int]:
             return [int(word) for word in file.read().split()]
     except OSError:
         return []
+
+
+def _cut(line: bytes) -> list[bytes]:
+    starts = range(0, len(line) or 1, _LONGEST_LINE)
+    return [line[start : start + _LONGEST_LINE] for start in starts]
 
 
 def _readable(descriptor: int) -> bool:
