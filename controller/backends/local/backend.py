@@ -59,8 +59,12 @@ class LocalBackend:
             files.make_directory(directory)
         self._lock = await _take_lock(layout.lock)
         self._scheduler.start()
-        await self.jobs.start()
-        await self.builds.load()
+        try:
+            await self.jobs.start()
+            await self.builds.load()
+        except BaseException:
+            await self.close(stop_jobs=False)
+            raise
         self._tasks.start(self._collect())
         return self
 

@@ -146,5 +146,5 @@ def _check_schedule(tool: str, name: str, run: ScheduledRun) -> None:
     try:
         cron.trigger(run.schedule, tool, name)
     except ValueError as error:
-        hint = "Write five fields (minute hour day month weekday) or one of @hourly … @yearly."
+        hint = "Write a day that its months have."
         raise errors.Terminal(Reason.JOB_REFUSED, f"schedule: {error}", hint) from error

@@ -35,9 +35,13 @@ class Proxy:
         """Send every new connection to one of `targets` (ports) from now on."""
         self._targets = tuple(targets)
 
+    def connections(self, target: int) -> int:
+        """How many connections to a target are open."""
+        return self._open[target]
+
     async def drained(self, targets: Sequence[int]) -> None:
         """Until no connection to one of `targets` is open."""
-        while any(self._open[target] for target in targets):
+        while any(self.connections(target) for target in targets):
             self._quieter.clear()
             await self._quieter.wait()
 
