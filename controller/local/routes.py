@@ -86,9 +86,10 @@ class Routes:
         return self._discover(request, parts)
 
     def _authenticate(self, request: web.Request) -> None:
-        given = request.headers.get("Authorization", "")
-        wanted = f"Bearer {self._token}"
-        if not hmac.compare_digest(given.encode(), wanted.encode()):
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        # A header may hold bytes that are no UTF-8; they are compared like any others.
+        sent = given.strip().encode(errors="surrogateescape")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(sent, self._token.encode()):
             raise statuses.ApiError(401, "Unauthorized", "Unauthorized")
 
     def _discover(self, request: web.Request, parts: list[str]) -> web.Response:

@@ -122,6 +122,8 @@ class Writer:
         stored = self._objects.latest(resource.collection, call.key)
         if stored is None and call.on_status:
             raise statuses.not_found(resource, call.path.name)
+        if stored is not None:
+            preconditions.uid(call, patch["metadata"], stored)
         preconditions.version(call, patch["metadata"], stored)
         try:
             body = managedfields.apply(

@@ -89,6 +89,18 @@ async def test_a_given_token_counts(tmp_path: pathlib.Path) -> None:
     assert not (tmp_path / "state.token").exists()
 
 
+async def test_a_header_of_any_bytes_is_refused(tmp_path: pathlib.Path) -> None:
+    async with server.ControlPlane(tmp_path / "state.db") as plane:
+        for value in (b"Bearer \xff\xfe", b"Bearer", b"\xff", b"Bearer " + b"x" * 4000):
+            port = int(plane.url.rpartition(":")[2])
+            reader, writer = await asyncio.open_connection(server.LOOPBACK, port)
+            head = b"GET /api HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: "
+            writer.write(head + value + b"\r\n\r\n")
+            assert (await reader.readline()).split()[1] == b"401"
+            writer.close()
+            await writer.wait_closed()
+
+
 async def test_clients_that_hang_up_leave_nothing_behind(tmp_path: pathlib.Path) -> None:
     async with controlplane.embedded(tmp_path) as access:
         widgets = await controlplane.Widgets.made(access)
