@@ -8,6 +8,7 @@ from controller.settings import Settings
 from watchers.git.addresses import Guard, Policy
 from watchers.git.ls_remote import LsRemote
 from watchers.git.process import GitProcesses
+from watchers.git.protocol2 import Cheapest, Protocol2
 from watchers.git.repositories import Repositories
 from watchers.repositories.poller import Pace, RepositoryPoller
 from watchers.repositories.stored import StoredObjects
@@ -25,7 +26,9 @@ def repositories(settings: Settings, stack: AsyncExitStack) -> Repositories:
     )
     processes = GitProcesses(settings.poll_concurrency)
     stack.callback(processes.close)
-    transport = LsRemote(processes, settings.poll_timeout)
+    cheap = Protocol2(settings.poll_timeout)
+    stack.push_async_callback(cheap.close)
+    transport = Cheapest(cheap, LsRemote(processes, settings.poll_timeout))
     return Repositories(Guard(policy), transport, settings.poll_host_concurrency)
 
 

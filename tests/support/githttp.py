@@ -22,8 +22,8 @@ from tests.support.gitrepo import BareRepository
 class Fault:
     """What a repository's address answers with instead of git.
 
-    A status with headers and a body, silence (`hang`), or refs without end (`endless`). With
-    `only_v2` it is the answer to version 2 of the protocol, and older versions work.
+    A status with headers and a body, silence (`hang`), refs without end (`endless`), or git that
+    knows the oldest version of its protocol only (`oldest`).
     """
 
     status: int = 0
@@ -31,7 +31,7 @@ class Fault:
     body: bytes = b""
     hang: bool = False
     endless: bool = False
-    only_v2: bool = False
+    oldest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class GitServer:
         self.port = port
         self.faults: dict[str, Fault] = {}
         self.seen: list[Seen] = []
+        self.peers: set[object] = set()
         self._stopping = asyncio.Event()
         self._endless_to: list[asyncio.Transport] = []
         self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=0.1)
@@ -84,13 +85,15 @@ class GitServer:
         return application
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
+        if request.transport is not None:
+            self.peers.add(request.transport.get_extra_info("peername"))
         self.seen.append(Seen(request.method, request.path, dict(request.headers)))
         name, _, service = request.path.lstrip("/").partition(".git/")
         fault = self.faults.get(name + ".git") if service else None
         if fault is None:
             return await _backend(request, self.root)
-        if fault.only_v2 and "version=2" not in request.headers.get("Git-Protocol", ""):
-            return await _backend(request, self.root)
+        if fault.oldest:
+            return await _backend(request, self.root, protocol="")
         if fault.hang:
             await self._stopping.wait()
         if fault.endless:
@@ -120,13 +123,14 @@ def _packet(content: bytes) -> bytes:
     return b"%04x" % (len(content) + 4) + content
 
 
-async def _backend(request: web.Request, root: Path) -> web.Response:
-    """Run git's own server program (a CGI) for one request."""
+async def _backend(request: web.Request, root: Path, protocol: str | None = None) -> web.Response:
+    """Run git's own server program (a CGI); `protocol` replaces the version that is asked for."""
     body = await request.read()
     process = await asyncio.create_subprocess_exec(
         "git",
         "http-backend",
-        env=_cgi(request, root, len(body)),
+        env=_cgi(request, root, len(body))
+        | ({} if protocol is None else {"GIT_PROTOCOL": protocol}),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

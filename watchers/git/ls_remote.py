@@ -9,8 +9,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
-from controller import errors
-from controller.models.reasons import Reason
 from watchers.git import transport
 from watchers.git.addresses import Address
 from watchers.git.process import Ended, GitProcesses, Limits, TimedOut, TooMuch
@@ -68,7 +66,7 @@ class LsRemote:
             seconds = int(self._limits.time.total_seconds())
             raise transport.unreachable(address, f"did not answer within {seconds} s") from None
         except TooMuch:
-            raise too_large(address) from None
+            raise transport.too_large(address) from None
         if ended.code != 0 or is_web_page(ended):
             raise failure(ended, address)
         return ended.output
@@ -127,11 +125,11 @@ def failure(ended: Ended, address: Address) -> Exception:
     words = [line for line in ended.complaint.splitlines() if line.startswith(("fatal:", "error:"))]
     said = " ".join(words)
     if "out of memory" in said.lower():
-        return too_large(address)
+        return transport.too_large(address)
     if any(phrase in said for phrase in _NO_REPOSITORY):
         return transport.not_found(address, "git says that there is none")
     if any(word in said for word in _TLS):
-        return transport.unreachable(address, "has a TLS certificate that is not accepted")
+        return transport.bad_certificate(address)
     return transport.unreachable(address, "could not be reached, or does not answer as git does")
 
 
@@ -152,13 +150,3 @@ def last_answer(trace: str) -> tuple[int, dict[str, str]]:
             name, _, value = line.partition(":")
             headers[name.strip().lower()] = value.strip()
     return status, headers
-
-
-def too_large(address: Address) -> errors.Terminal:
-    """The answer went over the limit on its size."""
-    limit = transport.MAX_ANSWER_BYTES // (1024 * 1024)
-    return errors.Terminal(
-        Reason.REPOSITORY_REFUSED,
-        f"{address.host or 'the repository'} sends a list of refs that is larger than {limit} MiB",
-        "Delete refs that nobody needs, or use a mirror with fewer.",
-    )

@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 from controller import errors
 from watchers.git import addresses, resolution, transport
 from watchers.git.addresses import Address, Guard
+from watchers.git.recent import Recent
 from watchers.git.resolution import RefFound, RefProblem, Resolved
 
 MAX_REDIRECTS = 3
@@ -27,6 +28,8 @@ class Repositories:
         self._guard = guard
         self._transport = chosen
         self._calls_per_host = calls_per_host
+        # Where a redirect led. Checked again each time, and forgotten when it fails.
+        self._moved: Recent[str] = Recent()
         # Weak: a host that nobody asks at the moment needs no memory.
         self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
@@ -56,13 +59,19 @@ class Repositories:
         return answer
 
     async def _ask(self, repository: str, names: Sequence[str]) -> Mapping[str, RefFound]:
-        address = await self._guard.admit(repository)
+        configured = address = await self._guard.admit(repository)
+        if configured.url in self._moved:
+            address = await self._admit_next(configured, self._moved.pop(configured.url))
         for _ in range(MAX_REDIRECTS + 1):
             try:
                 async with self._place(address.host):
-                    return await self._transport.refs(address, names)
+                    found = await self._transport.refs(address, names)
             except transport.Moved as moved:
                 address = await self._admit_next(address, moved.location)
+                continue
+            if address.url != configured.url:
+                self._moved[configured.url] = address.url
+            return found
         raise addresses.refused(f"it redirects more than {MAX_REDIRECTS} times")
 
     async def _admit_next(self, address: Address, location: str) -> Address:

@@ -108,5 +108,20 @@ def unreachable(address: Address, what: str, after: timedelta | None = None) -> 
     return errors.Transient(Reason.REPOSITORY_UNREACHABLE, f"{_where(address)} {what}", after)
 
 
+def too_large(address: Address) -> errors.Terminal:
+    """The answer went over the limit on its size."""
+    limit = MAX_ANSWER_BYTES // (1024 * 1024)
+    return errors.Terminal(
+        Reason.REPOSITORY_REFUSED,
+        f"{address.host or 'the repository'} sends a list of refs that is larger than {limit} MiB",
+        "Delete refs that nobody needs, or use a mirror with fewer.",
+    )
+
+
+def bad_certificate(address: Address) -> errors.Transient:
+    """The host could not prove who it is."""
+    return unreachable(address, "has a TLS certificate that is not accepted")
+
+
 def _where(address: Address) -> str:
     return address.host or "this machine"

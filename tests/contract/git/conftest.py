@@ -10,6 +10,7 @@ from tests.support.githttp import GitServer
 from watchers.git.addresses import Guard, Policy
 from watchers.git.ls_remote import LsRemote
 from watchers.git.process import GitProcesses
+from watchers.git.protocol2 import Cheapest, Protocol2
 from watchers.git.repositories import Repositories
 from watchers.git.transport import Transport
 
@@ -23,11 +24,13 @@ async def server(tmp_path: Path) -> AsyncIterator[GitServer]:
         yield running
 
 
-@pytest.fixture(params=["ls-remote"])
+@pytest.fixture(params=["ls-remote", "cheapest"])
 async def transport(request: pytest.FixtureRequest) -> AsyncIterator[Transport]:
     """Each transport in turn."""
     processes = GitProcesses(4)
-    yield LsRemote(processes, PATIENCE)
+    general, cheap = LsRemote(processes, PATIENCE), Protocol2(PATIENCE)
+    yield general if request.param == "ls-remote" else Cheapest(cheap, general)
+    await cheap.close()
     processes.close()
 
 
