@@ -48,11 +48,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Run an async test on a VirtualLoop."""
+    """Run an async test on a VirtualLoop. An exception in a callback fails it, too."""
 
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        problems: list[dict[str, Any]] = []
         with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            runner.get_loop().set_exception_handler(lambda _, problem: problems.append(problem))
             runner.run(test(*args, **kwargs))
+        assert problems == []
 
     return run

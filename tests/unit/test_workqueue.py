@@ -92,6 +92,16 @@ async def test_of_several_delays_the_earliest_wins(delays: tuple[float, float]) 
 
 
 @virtual_time
+async def test_a_delay_that_was_answered_does_not_bring_a_later_one_forward() -> None:
+    q = queue()
+    q.add_after("a", seconds(10))
+    q.add("a")
+    q.done(await q.take())
+    q.add_after("a", seconds(20))
+    assert await taken_at(q) == ("a", 20)
+
+
+@virtual_time
 async def test_keys_with_different_delays_come_each_in_time() -> None:
     q = queue()
     for key, delay in (("c", 3), ("a", 1), ("b", 2)):
