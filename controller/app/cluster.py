@@ -73,7 +73,7 @@ class Cluster:
             identity=self.identity,
             workers=settings.workers,
         )
-        control = Control(outside, policy.policy_of(settings), self._leadership(calls))
+        control = Control(outside, policy.rules_of(settings), self._leadership(calls))
         await self._listen(control)
         poller = polling.poller(control, outside, settings)
         return lambda: control.run(poller)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from controller import config
 from controller.app.journal import MetricsJournal, watch_gauges
 from controller.app.ports import CachedObjects, GitRefs, StoreWriter
 from controller.backends.base import Backend
@@ -20,6 +21,7 @@ from controller.reconcile.effects import Effects
 from controller.reconcile.observed import Policy
 from controller.reconcile.reconciler import Reconciler
 from controller.runtime.loop import Loop
+from controller.runtime.result import Result
 from controller.runtime.workqueue import WorkQueue
 from controller.store import kinds
 from controller.store.calls import Calls
@@ -28,6 +30,7 @@ from controller.store.objects import Store
 from watchers.cache import Cache
 from watchers.git.repositories import Repositories
 from watchers.objects import Pace, Reflector
+from watchers.validity import Validity
 
 STOP_GRACE = timedelta(seconds=3)  # within the safety margin of the lease
 # Two bookmarks (one a minute) and a little: a watch that is silent for longer is dead.
@@ -92,21 +95,31 @@ class Outside:
     told: Callable[[ToolDeployment], None] = lambda _: None
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the operator decided: for deployments, and for configs."""
+
+    deployments: Policy
+    configs: config.Policy
+
+
 class Control:
     """The running controller."""
 
-    def __init__(self, outside: Outside, policy: Policy, leadership: Leadership) -> None:
+    def __init__(self, outside: Outside, rules: Rules, leadership: Leadership) -> None:
         self._outside = outside
         self._leadership = leadership
         clocks, metrics = outside.clocks, outside.metrics
         self.queue = WorkQueue(clocks.monotonic, random.random)
         self.cache = Cache(self._changed)
         self.store = Store(outside.calls, clocks.utc, outside.identity, self.cache)
+        self.validity = Validity(self.cache, self.store, rules.configs, clocks.utc)
         self._poller: Poller | None = None
+        self._reconciler = self._make_reconciler(rules.deployments)
         self._reflectors = self._make_reflectors()
         self._loop = Loop(
             self.queue,
-            self._reconciler(policy).reconcile,
+            self._look_at,
             metrics.reconcile,
             clocks.monotonic,
             workers=outside.workers,
@@ -164,7 +177,13 @@ class Control:
         if self._poller is not None:
             self._poller.config_changed(tool)
 
-    def _reconciler(self, policy: Policy) -> Reconciler:
+    async def _look_at(self, tool: str) -> Result:
+        """What is done for a key: say whether its config is valid, then reconcile."""
+        if self._leadership.may_act():
+            await self.validity.record(tool)
+        return await self._reconciler.reconcile(tool)
+
+    def _make_reconciler(self, policy: Policy) -> Reconciler:
         outside = self._outside
         writer = StoreWriter(self.store, self._leadership.may_act)
         journal = MetricsJournal(outside.metrics.deployments, outside.clocks.utc, outside.told)
@@ -176,7 +195,7 @@ class Control:
             self._leadership.may_act,
         )
         return Reconciler(
-            CachedObjects(self.cache),
+            CachedObjects(self.cache, self.validity),
             writer,
             outside.backend,
             effects,

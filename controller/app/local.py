@@ -98,7 +98,7 @@ class Local:
             workers=self._settings.workers,
             told=self._view.show,
         )
-        control = self._control = Control(outside, policy.policy_of(self._settings), Alone())
+        control = self._control = Control(outside, policy.rules_of(self._settings), Alone())
         poller = polling.poller(control, outside, self._settings)
         # Whoever waits for this file finds everything ready.
         plane.write_kubeconfig(self.kubeconfig, namespace_of(self._tools[0]))

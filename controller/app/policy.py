@@ -2,13 +2,25 @@
 
 from dataclasses import replace
 
+from controller import config
+from controller.app.control import Rules
 from controller.backends.local.settings import LocalSettings
 from controller.reconcile.observed import Policy
 from controller.settings import Settings
 
+_FILES = {"file", "path"}
 
-def policy_of(settings: Settings) -> Policy:
-    """What decisions need."""
+
+def rules_of(settings: Settings) -> Rules:
+    """What the core and the judge of configs need."""
+    configs = config.Policy(
+        schemes=frozenset(settings.git_schemes) | (_FILES if settings.git_allow_file else set()),
+        min_poll_seconds=int(settings.poll_interval_min.total_seconds()),
+    )
+    return Rules(_deployments(settings), configs)
+
+
+def _deployments(settings: Settings) -> Policy:
     return Policy(
         build_timeout=settings.build_timeout,
         deployment_timeout=settings.deployment_timeout,

@@ -35,7 +35,7 @@ def repositories(settings: Settings, stack: AsyncExitStack) -> Repositories:
 def poller(control: Control, outside: Outside, settings: Settings) -> RepositoryPoller:
     """The repository watcher of a controller."""
     return RepositoryPoller(
-        StoredObjects(control.cache, control.store),
+        StoredObjects(control.cache, control.store, control.validity),
         outside.repositories,
         outside.metrics.polls,
         control.may_act,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from controller import logs
 from controller.errors import EdgeError, Terminal
-from controller.models.summary import DeploymentSummary, InvalidConfig
+from controller.models.summary import DeploymentSummary
 from controller.models.toolconfig import ToolConfigSpec
 from controller.models.tooldeployment import ToolDeployment, ToolDeploymentStatus
 from controller.reconcile.actions import Resolved
@@ -14,6 +14,7 @@ from controller.store import errors, kinds
 from controller.store.objects import Store
 from watchers.cache import Cache
 from watchers.git.repositories import Repositories
+from watchers.validity import Validity
 
 _log = logs.logger("app")
 
@@ -21,8 +22,9 @@ _log = logs.logger("app")
 class CachedObjects:
     """`ports.Objects` on the cache."""
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: Cache, validity: Validity) -> None:
         self._cache = cache
+        self._validity = validity
 
     def unfinished(self, tool: str) -> Sequence[ToolDeployment]:
         """The tool's deployments that have not ended."""
@@ -34,12 +36,8 @@ class CachedObjects:
 
     def config_of(self, tool: str) -> tuple[ToolConfigSpec | None, tuple[str, ...]]:
         """The tool's config, or why there is none that can be used."""
-        found = self._cache.config(tool)
-        if found is None:
-            return None, ()
-        if isinstance(found, InvalidConfig):
-            return None, found.problems
-        return found.spec, ()
+        found, problems = self._validity.usable(tool)
+        return (found.spec if found else None), problems
 
 
 class StoreWriter:

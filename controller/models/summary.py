@@ -7,12 +7,13 @@ space. Used by the cache, the reconcile core and the API. No I/O.
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from controller.models.meta import ObjectMeta
 from controller.models.reasons import Reason
+from controller.models.toolconfig import ToolConfigStatus
 from controller.models.tooldeployment import State, Trigger
 
 _FINAL = tuple(state.value for state in State if state.final)
@@ -79,6 +80,7 @@ class InvalidConfig:
 
     metadata: ObjectMeta
     problems: tuple[str, ...]
+    status: ToolConfigStatus = field(default_factory=ToolConfigStatus)
 
 
 def _part(stored: Mapping[str, Any], name: str) -> Mapping[str, Any]:

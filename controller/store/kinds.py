@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from controller import config
 from controller.models.meta import API_VERSION, GROUP, VERSION, ObjectMeta
 from controller.models.summary import InvalidConfig
-from controller.models.toolconfig import ToolConfig
+from controller.models.toolconfig import ToolConfig, ToolConfigStatus
 from controller.models.tooldeployment import ToolDeployment
 from controller.store import errors
 
@@ -73,9 +73,10 @@ def read_config(stored: JSON) -> ToolConfig | InvalidConfig:
     except errors.Unreadable as error:
         try:
             metadata = ObjectMeta.model_validate(stored.get("metadata"))
+            status = ToolConfigStatus.model_validate(stored.get("status") or {})
         except ValidationError:
             raise error from None
-        return InvalidConfig(metadata, error.problems)
+        return InvalidConfig(metadata, error.problems, status)
 
 
 def dump(part: BaseModel) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from typing import Any, Protocol, TypeVar
 from pydantic import BaseModel
 
 from controller import logs
-from controller.models.meta import API_VERSION, namespace_of
+from controller.models.meta import API_VERSION, ObjectMeta, namespace_of
+from controller.models.summary import InvalidConfig
 from controller.models.toolconfig import ToolConfig, ToolConfigStatus
 from controller.models.tooldeployment import ToolDeployment, ToolDeploymentStatus
 from controller.store import errors, kinds
@@ -132,20 +133,27 @@ class Store:
     async def patch_status(self, found: T, status: ToolDeploymentStatus | ToolConfigStatus) -> T:
         """Have the status be exactly this; Conflict unless the object is as it was read."""
         kind = kinds.kind_of(found)
-        place = found.metadata
+        return kind.read(await self._patch_status(kind, found.metadata, found.status, status))
+
+    async def judge(self, found: ToolConfig | InvalidConfig, status: ToolConfigStatus) -> None:
+        """Have a config's status be exactly this, whether its spec can be read or not."""
+        await self._patch_status(kinds.CONFIGS, found.metadata, found.status, status)
+
+    async def _patch_status(
+        self, kind: Kind[Any], place: ObjectMeta, old: BaseModel, new: BaseModel
+    ) -> JSON:
         body = {
             "metadata": {"uid": place.uid, "resourceVersion": place.resource_version},
-            "status": kinds.merge_patch(found.status, status),
+            "status": kinds.merge_patch(old, new),
         }
-        return self._written(
-            kind,
-            await self._calls.ask(
-                "PATCH",
-                self._calls.objects.patch_namespaced_custom_object_status_without_preload_content,
-                *(*kind.path, place.namespace, kind.plural, place.name, body),
-                _content_type=_MERGE,
-            ),
+        stored = await self._calls.ask(
+            "PATCH",
+            self._calls.objects.patch_namespaced_custom_object_status_without_preload_content,
+            *(*kind.path, place.namespace, kind.plural, place.name, body),
+            _content_type=_MERGE,
         )
+        self._seen.wrote(kind.plural, stored)
+        return stored
 
     async def delete(self, kind: Kind[T], tool: str, name: str, uid: str) -> None:
         """Delete this very object; NotFound if it is gone, Conflict if it is another by now."""

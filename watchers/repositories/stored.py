@@ -10,14 +10,16 @@ from controller.store import errors, kinds
 from controller.store.objects import Store
 from watchers import decide
 from watchers.cache import Cache
+from watchers.validity import Validity
 
 
 class StoredObjects:
     """`ports.Objects`. The store tells the cache of its writes before it answers."""
 
-    def __init__(self, cache: Cache, store: Store) -> None:
+    def __init__(self, cache: Cache, store: Store, validity: Validity) -> None:
         self._cache = cache
         self._store = store
+        self._validity = validity
 
     def tools(self) -> Iterable[str]:
         """All tools that may have a config."""
@@ -25,8 +27,7 @@ class StoredObjects:
 
     def config(self, tool: str) -> ToolConfig | None:
         """The tool's config, or None where there is none that can be used."""
-        config = self._cache.config(tool)
-        return config if isinstance(config, ToolConfig) else None
+        return self._validity.usable(tool)[0]
 
     def deployments(self, tool: str) -> Sequence[decide.Known]:
         """The tool's deployments, as far as polling cares."""

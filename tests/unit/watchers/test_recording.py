@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from controller.config import Policy
 from controller.models.meta import config_name
 from controller.models.tooldeployment import ToolDeploymentSpec, Trigger, TriggerSpec
 from controller.store import errors, kinds
@@ -19,6 +20,7 @@ from watchers.decide import Seen
 from watchers.repositories.ports import Objects
 from watchers.repositories.recording import Recorder
 from watchers.repositories.stored import StoredObjects
+from watchers.validity import Validity
 
 SPEC = builders.config().model_copy(update={"auto_deploy": True})
 SIGHT = {"web": Seen(COMMIT)}
@@ -38,7 +40,7 @@ async def objects(request: pytest.FixtureRequest) -> AsyncIterator[Objects]:
         cache = Cache(lambda _: None)
         store = Store(calls, lambda: NOW, "me", cache)
         await store.create(kinds.CONFIGS, "demo", config_name("demo"), SPEC)
-        yield StoredObjects(cache, store)
+        yield StoredObjects(cache, store, Validity(cache, store, Policy(), lambda: NOW))
 
 
 def recorder(objects: Objects) -> Recorder:
