@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run run test unit fmt lint types imports crds generate verify faults image lock clean
+.PHONY: help setup setup-run demo run test unit fmt lint types imports crds generate verify faults image lock clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -14,6 +14,9 @@ setup: ## Make .venv from the pinned requirements, and bring kubectl for the tes
 setup-run: ## Make .venv with only what the program needs
 	@$(PYTHON) -m tests.gate.environment run
 
+
+demo: setup-run ## Show the main job in the terminal: push, and it runs
+	@$(VENV) -m examples.demo
 
 run: setup-run ## Run everything on this machine (ptd local), in .cache/local
 	@$(VENV) -m controller local --data .cache/local

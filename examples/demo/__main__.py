@@ -13,7 +13,7 @@ async def _play(folder: Path) -> int:
     narrator = narration.Narrator()
     try:
         async with stage.Stage(folder) as set_up:
-            await story.tell(set_up, narrator)
+            await story.Story(set_up, narrator).tell()
         await story.check_nothing_is_left(folder, narrator)
     except narration.ClaimBroken as broken:
         narrator.broken(broken, stage.last_lines(folder))

@@ -53,7 +53,9 @@ class Narrator:
     def end(self) -> None:
         """Every claim held."""
         seconds = time.monotonic() - self._began
-        self._console.print(f"\n[bold]{self._held} claims held, in {seconds:.0f} seconds.[/bold]")
+        self._console.print(
+            f"\n[bold]All {self._held} claims held, in {seconds:.0f} seconds.[/bold]"
+        )
 
     def _time(self) -> str:
         return f"{time.monotonic() - self._began:5.1f} s"

@@ -4,7 +4,7 @@ Only reads. Deployments are plain JSON here, as any client gets them.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,24 +37,33 @@ class Deployments:
         made: client.ApiClient = await new_client(config_file=str(self._kubeconfig))
         return made
 
-    async def wait_for(
+    async def watched(
         self, wanted: Callable[[Deployment], bool], seconds: float
-    ) -> Deployment | None:
-        """The first deployment that is as wanted; None when there is none in time."""
-        try:
-            async with asyncio.timeout(seconds):
-                while True:
-                    for deployment in await self.all():
-                        if wanted(deployment):
-                            return deployment
-                    await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-        except TimeoutError:
-            return None
+    ) -> AsyncIterator[Deployment]:
+        """The wanted deployment at every change of where it stands, until it is final.
+
+        Ends early, without an error, when it is not final in time.
+        """
+        before = ("", "")
+        until = asyncio.get_running_loop().time() + seconds
+        while asyncio.get_running_loop().time() < until:
+            found = [deployment for deployment in await self.all() if wanted(deployment)]
+            if found and (now := (state(found[-1]), reason(found[-1]))) != before:
+                before = now
+                yield found[-1]
+            if found and is_final(found[-1]):
+                return
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
 
 def state(deployment: Deployment) -> str:
     """pending, running, successful, failed …"""
     return str(deployment.get("status", {}).get("status", "pending"))
+
+
+def reason(deployment: Deployment) -> str:
+    """Building, Verifying, Deployed, HealthCheckFailed …"""
+    return str(deployment.get("status", {}).get("reason") or "")
 
 
 def is_final(deployment: Deployment) -> bool:
@@ -67,10 +76,16 @@ def trigger(deployment: Deployment) -> str:
     return str(deployment.get("spec", {}).get("trigger", {}).get("kind", "manual"))
 
 
-def deploys(deployment: Deployment, component: str, commit: str) -> bool:
-    """Whether the deployment is one of this commit of the component."""
-    builds = deployment.get("status", {}).get("builds", {})
-    return bool(builds.get(component, {}).get("commit") == commit)
+def asked_for(deployment: Deployment, component: str, commit: str) -> bool:
+    """Whether the deployment was made for this commit of the component."""
+    commits = deployment.get("spec", {}).get("trigger", {}).get("commits", {})
+    return bool(commits.get(component) == commit)
+
+
+def build(deployment: Deployment, component: str) -> Mapping[str, Any]:
+    """What is recorded of the component's build: id, image, commit."""
+    record: Mapping[str, Any] = deployment["status"]["builds"][component]
+    return record
 
 
 def change(deployment: Deployment, component: str) -> str:

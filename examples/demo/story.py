@@ -11,23 +11,125 @@ from examples.demo.narration import ClaimBroken, Narrator
 from examples.demo.stage import TOOL, Repository, Stage
 
 _SECONDS = 40.0
-_FIRST, _SECOND = "Hello from the first version.", "Hello again: nobody asked, git push was enough."
+_NO_BUILD = "no-build-needed"
+_FIRST = (Path(__file__).parents[1] / "web" / "page.txt").read_text().strip()
+_SECOND = "Hello again: nobody asked, git push was enough."
 
 
-async def tell(stage: Stage, narrator: Narrator) -> None:
-    """The whole story. Raises `ClaimBroken` at the first claim that does not hold."""
-    try:
-        deployments = await _set_up(stage, narrator)
-        web, _ = await _apply_config(stage, narrator)
-        await _first_deployment(stage, narrator, deployments)
-        worker = _worker(stage, narrator)
-        await _push_a_change(stage, narrator, deployments, web)
-        _worker_still_is(worker, stage, narrator)
-        await _push_a_mistake(stage, narrator, deployments, web)
-        _worker_still_is(worker, stage, narrator)
-        await _end(stage, narrator)
-    except (OSError, TimeoutError) as error:
-        raise ClaimBroken(str(error) or type(error).__name__) from error
+class Story:
+    """One telling. The scenes are methods, in the order in which they happen."""
+
+    def __init__(self, stage: Stage, narrator: Narrator) -> None:
+        self._stage = stage
+        self._narrator = narrator
+        self._claim = narrator.claim
+        self._deployments = seen.Deployments(stage.kubeconfig, f"tool-{TOOL}")
+
+    async def tell(self) -> None:
+        """The whole story. Raises `ClaimBroken` at the first claim that does not hold."""
+        try:
+            await self._start()
+            web = await self._apply_config()
+            first = await self._first_deployment()
+            worker = self._worker()
+            await self._push_a_change(web, first, worker)
+            await self._push_a_mistake(web, worker)
+            await self._end()
+        except (OSError, TimeoutError) as error:
+            raise ClaimBroken(str(error) or type(error).__name__) from error
+
+    async def _start(self) -> None:
+        self._narrator.scene("A control plane, a controller and a builder, on this machine")
+        await self._stage.start_ptd()
+        self._narrator.did(f"ptd local --tool {TOOL}: it runs, and wrote a kubeconfig")
+
+    async def _apply_config(self) -> Repository:
+        self._narrator.scene("Two repositories, one config")
+        publish = self._stage.publish
+        web, worker = await asyncio.gather(publish("web"), publish("worker"))
+        self._narrator.did("git push: web, a page and a scheduled report from the same build")
+        self._narrator.did("git push: worker, a process in a loop")
+        config = self._stage.write_config(web, worker)
+        await self._stage.ptd("config", "apply", "--local", str(config))
+        self._narrator.did("ptd config apply toolforge.yaml, with auto_deploy: true")
+        return web
+
+    async def _first_deployment(self) -> seen.Deployment:
+        self._narrator.scene("The first deployment")
+        first = await self._followed("")
+        self._claim("It is successful", seen.state(first) == "successful", _why(first))
+        report = seen.build(first, "report")["build_id"]
+        self._claim("The report needed no build of its own", report == _NO_BUILD, report)
+        await self._check_page(f"The page says: {_FIRST}", _FIRST)
+        return first
+
+    async def _push_a_change(self, web: Repository, first: seen.Deployment, worker: int) -> None:
+        self._narrator.scene("Push a change of the page, and do nothing else")
+        (web.folder / "page.txt").write_text(f"{_SECOND}\n")
+        second = await self._followed(await self._push(web, "Greet again"))
+        self._claim("Polling made it", seen.trigger(second) == "poll", seen.trigger(second))
+        self._claim("It is successful", seen.state(second) == "successful", _why(second))
+        await self._check_page(f"The page says: {_SECOND}", _SECOND)
+        builds = [seen.build(each, "worker")["build_image"] for each in (first, second)]
+        self._claim("The worker was not built again", len(set(builds)) == 1, builds)
+        self._check_worker(second, worker)
+
+    async def _push_a_mistake(self, web: Repository, worker: int) -> None:
+        self._narrator.scene("Push a mistake: an empty page, which the health check refuses")
+        (web.folder / "page.txt").write_text("")
+        third = await self._followed(await self._push(web, "Empty the page by mistake"))
+        self._claim("It is failed", seen.state(third) == "failed", _why(third))
+        reason = seen.reason(third)
+        self._claim("It says why: HealthCheckFailed", reason == "HealthCheckFailed", reason)
+        failure = third["status"].get("failure") or {}
+        self._narrator.quote(f"{failure.get('message', '')}\n{failure.get('hint', '')}")
+        await self._check_page("The version before it still serves", _SECOND)
+        self._check_worker(third, worker)
+
+    async def _end(self) -> None:
+        self._narrator.scene("The end")
+        code = await self._stage.stop_ptd()
+        self._claim("ptd local ended in order at Ctrl-C", code == 0, f"exit code {code}")
+
+    async def _push(self, repository: Repository, message: str) -> str:
+        commit = await asyncio.to_thread(repository.push, message)
+        self._narrator.did(f'git push: {commit[:10]} "{message}"')
+        return commit
+
+    async def _followed(self, commit: str) -> seen.Deployment:
+        """The deployment of web's commit ("" for any), told step by step until it is final."""
+
+        def is_wanted(deployment: seen.Deployment) -> bool:
+            return not commit or seen.asked_for(deployment, "web", commit)
+
+        last: seen.Deployment | None = None
+        async for deployment in self._deployments.watched(is_wanted, _SECONDS):
+            name = deployment["metadata"]["name"]
+            last = deployment
+            now = f"{name}  {seen.state(deployment):<10}  {seen.reason(deployment)}"
+            self._narrator.did(now.rstrip())
+        if last is None or not seen.is_final(last):
+            there = [
+                (each["metadata"]["name"], _why(each)) for each in await self._deployments.all()
+            ]
+            raise ClaimBroken(f"not deployed within {_SECONDS:.0f} s; deployments: {there}")
+        return last
+
+    async def _check_page(self, text: str, wanted: str) -> None:
+        page = await seen.page(self._stage.page_port)
+        self._claim(text, page == wanted, page)
+
+    def _worker(self) -> int:
+        running = seen.processes(self._stage.data, "worker.py")
+        self._claim("The worker runs", len(running) == 1, f"processes {running}")
+        self._narrator.did(f"its process id is {running[0]}")
+        return running[0]
+
+    def _check_worker(self, deployment: seen.Deployment, before: int) -> None:
+        change = seen.change(deployment, "worker")
+        self._claim("The worker was left alone", change == "unchanged", change)
+        running = seen.processes(self._stage.data, "worker.py")
+        self._claim(f"It still is process {before}", running == [before], f"processes {running}")
 
 
 async def check_nothing_is_left(folder: Path, narrator: Narrator) -> None:
@@ -41,112 +143,6 @@ async def check_nothing_is_left(folder: Path, narrator: Narrator) -> None:
     narrator.claim("Nothing is left running", not left, f"processes {left}")
 
 
-async def _set_up(stage: Stage, narrator: Narrator) -> seen.Deployments:
-    narrator.scene("A control plane, a controller and a builder, on this machine")
-    await stage.start_ptd()
-    narrator.did(f"ptd local --tool {TOOL}: runs, and wrote a kubeconfig")
-    return seen.Deployments(stage.kubeconfig, f"tool-{TOOL}")
-
-
-async def _apply_config(stage: Stage, narrator: Narrator) -> tuple[Repository, Repository]:
-    narrator.scene("Two repositories and one config")
-    web, worker = await asyncio.gather(stage.publish("web"), stage.publish("worker"))
-    narrator.did("git push: web (a page, and a scheduled report from the same build)")
-    narrator.did("git push: worker")
-    said = await stage.ptd("config", "apply", "--local", str(stage.write_config(web, worker)))
-    narrator.did("ptd config apply toolforge.yaml, with auto_deploy: true")
-    narrator.quote(said)
-    return web, worker
-
-
-async def _first_deployment(
-    stage: Stage, narrator: Narrator, deployments: seen.Deployments
-) -> None:
-    narrator.scene("The first deployment")
-    first = await _final(deployments, narrator, "A deployment came, and ended", "")
-    _say(first, narrator)
-    narrator.claim("It is successful", seen.state(first) == "successful", _why(first))
-    page = await seen.page(stage.page_port)
-    narrator.claim(f"The page says: {_FIRST}", page == _FIRST, page)
-
-
-async def _push_a_change(
-    stage: Stage, narrator: Narrator, deployments: seen.Deployments, web: Repository
-) -> None:
-    narrator.scene("Push a change of the page, and wait")
-    (web.folder / "page.txt").write_text(f"{_SECOND}\n")
-    commit = await asyncio.to_thread(web.push, "Greet again")
-    narrator.did(f"git push: web at {commit[:10]}")
-    second = await _final(deployments, narrator, "Polling saw it and deployed it", commit)
-    _say(second, narrator)
-    narrator.claim("Nobody asked for it", seen.trigger(second) == "poll", seen.trigger(second))
-    narrator.claim("It is successful", seen.state(second) == "successful", _why(second))
-    page = await seen.page(stage.page_port)
-    narrator.claim(f"The page says: {_SECOND}", page == _SECOND, page)
-    kept = seen.change(second, "worker")
-    narrator.claim("The worker was left alone", kept == "unchanged", kept)
-
-
-async def _push_a_mistake(
-    stage: Stage, narrator: Narrator, deployments: seen.Deployments, web: Repository
-) -> None:
-    narrator.scene("Push a mistake: an empty page, which the health check refuses")
-    (web.folder / "page.txt").write_text("")
-    commit = await asyncio.to_thread(web.push, "Empty the page by mistake")
-    narrator.did(f"git push: web at {commit[:10]}")
-    third = await _final(deployments, narrator, "Polling saw it and deployed it", commit)
-    _say(third, narrator)
-    narrator.claim("It is failed", seen.state(third) == "failed", seen.state(third))
-    reason = third["status"].get("reason")
-    narrator.claim("It says why: HealthCheckFailed", reason == "HealthCheckFailed", reason)
-    failure = third["status"].get("failure") or {}
-    narrator.quote(f"{failure.get('message', '')}\n{failure.get('hint', '')}")
-    page = await seen.page(stage.page_port)
-    narrator.claim(f"The old version still serves: {_SECOND}", page == _SECOND, page)
-
-
-async def _end(stage: Stage, narrator: Narrator) -> None:
-    narrator.scene("The end")
-    code = await stage.stop_ptd()
-    narrator.claim("ptd local ended in order at Ctrl-C", code == 0, f"exit code {code}")
-
-
-async def _final(
-    deployments: seen.Deployments, narrator: Narrator, text: str, commit: str
-) -> seen.Deployment:
-    """The deployment of web's commit ("" for any) once it is final."""
-
-    def is_wanted(deployment: seen.Deployment) -> bool:
-        of_it = not commit or seen.deploys(deployment, "web", commit)
-        return of_it and seen.is_final(deployment)
-
-    found = await deployments.wait_for(is_wanted, _SECONDS)
-    if found is None:
-        there = [(item["metadata"]["name"], _why(item)) for item in await deployments.all()]
-        raise ClaimBroken(f"{text}: not within {_SECONDS:.0f} s; there are {there}")
-    narrator.claim(text, held=True)
-    return found
-
-
-def _say(deployment: seen.Deployment, narrator: Narrator) -> None:
-    lines = [f"{deployment['metadata']['name']}  {_why(deployment)}"]
-    for name, run in deployment["status"].get("runs", {}).items():
-        lines.append(f"{name:8} {run.get('change') or '-':10} {run.get('run_long_status', '')}")
-    narrator.quote("\n".join(lines))
-
-
 def _why(deployment: seen.Deployment) -> str:
     status = deployment.get("status", {})
     return f"{seen.state(deployment)}: {status.get('long_status', '')}".rstrip(": ")
-
-
-def _worker(stage: Stage, narrator: Narrator) -> int:
-    running = seen.processes(stage.data, "worker.py")
-    narrator.claim("The worker runs", len(running) == 1, f"processes {running}")
-    narrator.did(f"Its process id is {running[0]}")
-    return running[0]
-
-
-def _worker_still_is(before: int, stage: Stage, narrator: Narrator) -> None:
-    running = seen.processes(stage.data, "worker.py")
-    narrator.claim(f"The worker still is process {before}", running == [before], running)

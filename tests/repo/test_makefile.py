@@ -9,8 +9,8 @@ from tests.repo import tree
 LINES = tree.text(Path("Makefile")).splitlines()
 TARGETS = [found.group(1) for line in LINES if (found := re.match(r"([a-z][a-z-]*):(?!=)", line))]
 EXPECTED = {
-    *("help", "setup", "run", "test", "unit", "fmt", "lint", "types", "imports"),
-    *("generate", "verify", "clean"),
+    *("help", "setup", "demo", "run", "test", "unit", "fmt", "lint", "types", "imports"),
+    *("crds", "generate", "verify", "faults", "image", "clean"),
 }
 
 

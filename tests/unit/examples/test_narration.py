@@ -18,7 +18,7 @@ def test_a_claim_that_holds_is_told_and_counted() -> None:
     narrator.claim("The page changed", held=True)
     narrator.end()
     assert "✓  The page changed" in told.getvalue()
-    assert "1 claims held, in 0 seconds." in told.getvalue()
+    assert "All 1 claims held, in 0 seconds." in told.getvalue()
 
 
 def test_a_claim_that_does_not_hold_ends_the_demo_with_what_was_seen() -> None:
