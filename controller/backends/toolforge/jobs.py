@@ -65,7 +65,6 @@ class ToolforgeJobs:
     async def delete(self, tool: str, name: str) -> None:
         """See `base.Jobs.delete`; the service answers when the pods are gone."""
         await self._api.delete(tool, name)
-        self._rollouts.forget((tool, name))
 
     def log(
         self, tool: str, name: str, *, follow: bool = False, lines: int = 500

@@ -66,7 +66,7 @@ class Rollouts:
         _put(self._adjusted, key, at)
 
     def forget(self, key: Key) -> None:
-        """The job is gone, or somebody else has changed it."""
+        """Somebody else has changed it."""
         self._seen.pop(key, None)
         self._adjusted.pop(key, None)
 

@@ -129,6 +129,12 @@ async def test_asking_twice_is_one_build(world: Toolforge) -> None:
     assert (world.builds.started, after_its_end.state) == (1, BuildState.SUCCESSFUL)
 
 
+async def test_a_build_of_another_commit_is_not_taken_for_it(world: Toolforge) -> None:
+    other = await world.backend.builds.start(TOOL, request(ref="other"))
+    wanted = await world.backend.builds.start(TOOL, request())
+    assert (other.id != wanted.id, world.builds.started) == (True, 2)
+
+
 async def test_a_build_whose_answer_was_lost_is_found_again(world: Toolforge) -> None:
     world.builds.faults.add(Fault(START, arrives=True))
     with pytest.raises(Transient, match="builds-api cannot be reached"):

@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from controller.errors import Transient
+from controller.backends.base import JobSpec
+from controller.errors import Terminal, Transient
+from controller.models.toolconfig import ContinuousRun
 from tests.support.toolforge.faults import Fault
 from tests.support.toolforge.world import Toolforge, toolforge
 
@@ -58,3 +60,10 @@ async def test_every_request_is_recorded_with_service_verb_and_code(world: Toolf
 async def test_names_cannot_leave_their_part_of_the_path(world: Toolforge) -> None:
     await world.backend.jobs.delete("demo", "../../other/jobs/web")
     assert world.jobs.faults.seen == ["DELETE /v1/tool/demo/jobs/..%2F..%2Fother%2Fjobs%2Fweb"]
+    spec = JobSpec("../x", "image", ContinuousRun(command="x"))
+    with pytest.raises(Terminal, match="Invalid job name"):
+        await world.backend.jobs.apply("demo", spec)
+    assert {path.partition("?")[0] for path in world.jobs.faults.seen[1:]} == {
+        "GET /v1/tool/demo/jobs/..%2Fx",
+        "PATCH /v1/tool/demo/jobs/",
+    }

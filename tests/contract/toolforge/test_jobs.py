@@ -143,6 +143,16 @@ class TestRestarts:
         world.advance(30)
         assert await apply(world, replace(crashing, restart_id=FORCED)) == [JobChange.RESTARTED]
 
+    async def test_what_was_found_out_is_no_sign_that_a_restart_is_missing(
+        self, world: Toolforge
+    ) -> None:
+        world.advance(40)
+        await apply(world, PAIR)
+        async with world.restarted() as backend:
+            await backend.jobs.list(TOOL)
+            applied = await backend.jobs.apply(TOOL, replace(PAIR, restart_id=FORCED))
+        assert applied.change == JobChange.UNCHANGED
+
 
 class TestRolling:
     """With several replicas old pods stay until new ones are ready."""
@@ -160,6 +170,21 @@ class TestRolling:
         changes = await apply(world, PAIR, crashing, PAIR)
         assert changes == [JobChange.CREATED, JobChange.UPDATED, JobChange.UNCHANGED]
         assert (await phase(world), store(world).started) == (JobPhase.UP, {})
+
+    async def test_a_forced_repair_restarts_what_still_runs(self, world: Toolforge) -> None:
+        crashing = replace(PAIR, run=ContinuousRun(command="crash", replicas=2))
+        await apply(world, PAIR, crashing)
+        world.advance(30)
+        assert await apply(world, replace(PAIR, restart_id=FORCED)) == [JobChange.RESTARTED]
+
+    async def test_what_somebody_else_changed_in_between_is_not_taken_for_ours(
+        self, world: Toolforge
+    ) -> None:
+        await apply(world, PAIR)
+        by_hand = definition(world, "web") | {"imagename": TWO}
+        store(world).upsert(job_models.parse(by_hand), world.jobs.clock())
+        world.advance(10)
+        assert await apply(world, PAIR) == [JobChange.UPDATED]
 
     async def test_without_a_memory_a_restart_makes_it_certain(self, world: Toolforge) -> None:
         crashing = replace(PAIR, run=ContinuousRun(command="crash", replicas=2))

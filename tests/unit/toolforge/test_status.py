@@ -174,3 +174,28 @@ def test_durations_are_read(text: str, seconds: int) -> None:
 @pytest.mark.parametrize("text", ["", "soon", "5 s", "-1s"])
 def test_other_texts_are_no_durations(text: str) -> None:
     assert status.seconds(text) is None
+
+
+@pytest.mark.parametrize(
+    ("jobs", "pods", "settled"),
+    [
+        ([job("running", text="Running", replicas=2)], 2, True),
+        ([job("running", text="Running", replicas=2)], 3, False),
+        ([job("running", text="Running", replicas=2)], None, False),
+        ([job("running", text="Running", replicas=2), job("pending", replicas=1)], 3, False),
+        ([job("running", text="Running", replicas=0)], 0, True),
+        ([job("running", text="Running"), job("pending", kind="scheduled")], 1, True),
+    ],
+    ids=[
+        "each has its own",
+        "one more: a rollout may hang",
+        "the service does not tell",
+        "one has one too few, so another may have one too many",
+        "none is wanted",
+        "a scheduled job that waits has none",
+    ],
+)
+def test_whether_all_pods_are_accounted_for(
+    jobs: list[dict[str, Any]], pods: int | None, settled: bool
+) -> None:
+    assert status.all_accounted_for(jobs, pods) is settled
