@@ -1,0 +1,212 @@
+"""The HTTP API as an aiohttp application: the table of routes, and what surrounds every handler.
+
+Made by the composition roots, on its own (`ptd api`) or below a prefix (`ptd local`). The order for
+each request: the body is read, the tool's name is checked, the caller is admitted, the query is
+checked, the handler runs. Handlers know no HTTP.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+from http import HTTPStatus
+from time import perf_counter
+from typing import Any
+from urllib.parse import urlencode
+
+from aiohttp import web
+from aiohttp.typedefs import Handler as WebHandler
+from aiohttp.typedefs import Middleware
+
+from controller import logs
+from controller.api import openapi, page, problems, reading, texts
+from controller.api.auth import TOKEN_QUERY, Gate, Needs, Trust
+from controller.api.calls import Answer, Call, Handler
+from controller.api.configs import Configs, Prepare, Sources, leave
+from controller.api.deployments import Deployments, Limits
+from controller.api.deploytokens import DeployTokens, Secrets, TokenRoutes
+from controller.api.generate import Existing, Generator, Nothing
+from controller.api.health import Health
+from controller.api.problems import Refused
+from controller.api.routes import ROUTES, Body, Route
+from controller.config import Policy
+from controller.metrics import HttpMetrics
+from controller.models.tooldeployment import Trigger
+from controller.store.objects import Store
+
+LIFETIME = timedelta(days=365)
+
+_TOOL = re.compile(r"[a-z0-9]([-a-z0-9]{0,56}[a-z0-9])?")
+_DEPLOYMENT = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_ROUTE = web.RequestKey("route", str)
+_CALLER = web.RequestKey("caller", str)
+_NO_ROUTE = "none"
+_log = logs.logger("api")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the API works with. `clock` is UTC time, `draw(n)` a random number below n."""
+
+    store: Store
+    secrets: Secrets
+    sources: Sources
+    health: Health
+    clock: Callable[[], datetime]
+    draw: Callable[[int], int]
+    trust: Trust = field(default_factory=Trust)
+    policy: Policy = field(default_factory=Policy)
+    limits: Limits = field(default_factory=Limits)
+    token_lifetime: timedelta = LIFETIME
+    existing: Existing = field(default_factory=Nothing)
+    prepare: Prepare = leave
+
+
+def application(parts: Callable[[], Parts], metrics: HttpMetrics) -> web.Application:
+    """The application. `parts` is asked at the first request: in local mode the listener is there
+    before what it serves; until then it raises problems.Refused."""
+    app = web.Application(middlewares=[_observed(metrics), _errors_in_our_form])
+    service = cache(lambda: _Service(parts()))
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, _served(route, service))
+    for path in dict.fromkeys(route.path for route in ROUTES):
+        app.router.add_route("*", f"{path}/", _without_slash)
+    document = openapi.document()
+    app.router.add_route("GET", "/openapi.json", _fixed(document))
+    html = page.render(document)
+    for path in ("/docs", "/redoc"):
+        app.router.add_route("GET", path, _page(html))
+    return app
+
+
+class _Service:
+    """The gate, and the handler of every operation."""
+
+    def __init__(self, parts: Parts) -> None:
+        tokens = DeployTokens(parts.secrets, parts.clock, parts.token_lifetime)
+        configs = Configs(parts.store, parts.sources, parts.policy, parts.prepare)
+        deployments = Deployments(parts.store, configs, parts.clock, parts.draw, parts.limits)
+        token_routes = TokenRoutes(tokens, parts.prepare)
+        self.gate = Gate(parts.trust, tokens)
+        self.handlers: Mapping[str, Handler] = {
+            "healthz": parts.health.show,
+            "get_tool_config": configs.show,
+            "update_tool_config": configs.replace,
+            "delete_tool_config": configs.delete,
+            "generate_tool_config": Generator(parts.existing, parts.policy).generate,
+            "get_tool_deploy_token": token_routes.show,
+            "create_tool_deploy_token": token_routes.create,
+            "update_tool_deploy_token": token_routes.refresh,
+            "delete_tool_deploy_token": token_routes.delete,
+            "get_latest_deployment": deployments.latest,
+            "cancel_tool_deployment": deployments.cancel,
+            "list_tool_deployments": deployments.list,
+            "create_tool_deployment": deployments.create,
+            "get_tool_deployment": deployments.show,
+            "delete_tool_deployment": deployments.delete,
+        }
+
+
+def _served(route: Route, service: Callable[[], _Service]) -> WebHandler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        request[_ROUTE] = route.path
+        body = await reading.body(request) if route.body is not Body.NONE else reading.ABSENT
+        tool = request.match_info.get("toolname", "")
+        caller = Trigger.API
+        if route.needs is not Needs.NOTHING:
+            _check_names(tool, request.match_info.get("deployment_id", ""))
+            caller = await service().gate.admit(request, tool, route.needs)
+            request[_CALLER] = caller.value
+        reading.query(request.query, route.known_query)
+        call = Call(tool, caller, dict(request.match_info), dict(request.query), body)
+        return _response(await service().handlers[route.operation](call))
+
+    return handle
+
+
+def _check_names(tool: str, deployment: str) -> None:
+    """Names become parts of paths of the control plane."""
+    if not _TOOL.fullmatch(tool):
+        raise Refused(404, "There is no tool of that name: names are made of a-z, 0-9 and -")
+    if deployment and not _DEPLOYMENT.fullmatch(deployment):
+        raise Refused(404, texts.no_deployment(tool, deployment[:64]))
+
+
+def _response(answer: Answer) -> web.Response:
+    body = {"data": answer.data, "messages": answer.messages}
+    return web.json_response(body, status=answer.status)
+
+
+@web.middleware
+async def _errors_in_our_form(request: web.Request, handler: WebHandler) -> web.StreamResponse:
+    """Every error, also those of the framework and bugs, is JSON with at least one message."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        allow = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
+        text = HTTPStatus(error.status).phrase
+        return web.json_response(problems.envelope([text]), status=error.status, headers=allow)
+    except Exception as error:  # noqa: BLE001 - the last one to see it
+        problem = problems.of(error)
+        if problem.bug:
+            _log.error("request_failed", route=request.get(_ROUTE, _NO_ROUTE), exc_info=error)
+        headers = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
+        return web.json_response(problem.body, status=problem.status, headers=headers)
+
+
+def _observed(metrics: HttpMetrics) -> Middleware:
+    """Counts and logs each request: never its query, which may hold a token."""
+
+    @web.middleware
+    async def observe(request: web.Request, handler: WebHandler) -> web.StreamResponse:
+        started = perf_counter()
+        status = 499  # the client went away
+        try:
+            response = await handler(request)
+            status = response.status
+            return response
+        except web.HTTPException as redirect:
+            status = redirect.status
+            raise
+        finally:
+            seconds = perf_counter() - started
+            metrics.answered(request.get(_ROUTE, _NO_ROUTE), request.method, status, seconds)
+            _log.info(
+                "request",
+                method=request.method,
+                path=request.path,
+                status=status,
+                seconds=round(seconds, 4),
+                caller=request.get(_CALLER, ""),
+            )
+
+    return observe
+
+
+async def _without_slash(request: web.Request) -> web.StreamResponse:
+    """Send the client to the path without its final slash, relative, so that any prefix stays.
+
+    A token does not get into the answer: who sends one may leave the slash away.
+    """
+    last = request.rel_url.raw_path.rstrip("/").rpartition("/")[2]
+    query = urlencode([item for item in request.query.items() if item[0] != TOKEN_QUERY])
+    raise web.HTTPTemporaryRedirect(f"../{last}" + (f"?{query}" if query else ""), text="")
+
+
+def _fixed(document: Mapping[str, Any]) -> WebHandler:
+    async def show(_request: web.Request) -> web.StreamResponse:
+        return web.json_response(document)
+
+    return show
+
+
+def _page(html: str) -> WebHandler:
+    headers = {"Content-Security-Policy": page.POLICY, "X-Content-Type-Options": "nosniff"}
+
+    async def show(_request: web.Request) -> web.StreamResponse:
+        return web.Response(text=html, content_type="text/html", headers=headers)
+
+    return show

@@ -1,0 +1,138 @@
+"""`T/config`: a tool's config, shown, replaced and deleted; and fetched from its source_url.
+
+Everything is checked before anything is stored, and a replacement is one write: a reader sees the
+old config or the new one.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from controller import config as reader
+from controller.api import reading, texts, wire
+from controller.api.calls import Answer, Call
+from controller.api.problems import Refused
+from controller.config import Loaded, Policy, Problem
+from controller.models.meta import config_name
+from controller.models.toolconfig import ToolConfig, ToolConfigSpec
+from controller.store import errors, kinds
+from controller.store.objects import Store
+
+Prepare = Callable[[str], Awaitable[None]]
+"""Has a tool's namespace exist, where that is ours to do (local mode)."""
+
+
+class SourceError(Exception):
+    """A config cannot be had from its source_url; the message is for its owner."""
+
+
+class Sources(Protocol):
+    """Fetches a config's text (`api.sources`)."""
+
+    async def fetch(self, url: str) -> str:
+        """The text at `url`; raises SourceError."""
+        ...
+
+
+async def leave(_tool: str) -> None:
+    """Namespaces are somebody else's to make."""
+
+
+class Configs:
+    """The configs of all tools. `policy` says what users may write."""
+
+    def __init__(
+        self, store: Store, sources: Sources, policy: Policy, prepare: Prepare = leave
+    ) -> None:
+        self._store = store
+        self._sources = sources
+        self._policy = policy
+        self._prepare = prepare
+
+    async def show(self, call: Call) -> Answer:
+        """GET."""
+        found = await self.current(call.tool)
+        return Answer(wire.config(found.spec), {"warning": [texts.BETA]})
+
+    async def replace(self, call: Call) -> Answer:
+        """POST. What is stored is what is answered."""
+        loaded = self._checked(reading.mapping(call.body))
+        warnings = list(loaded.warnings)
+        stored, url = loaded.stored, _source_of(loaded.spec)
+        if url:
+            fetched = await self._fetched(url)
+            warnings += fetched.warnings
+            stored = {**fetched.stored, "source_url": url}
+        await self._prepare(call.tool)
+        spec = await self._put(call.tool, stored)
+        said = [texts.BETA, *dict.fromkeys(problem.api_text for problem in warnings)]
+        done = f"Configuration for {call.tool} updated successfully."
+        return Answer(wire.config(spec), {"info": [done], "warning": said})
+
+    async def delete(self, call: Call) -> Answer:
+        """DELETE. Deployments that are going keep the config that they began with."""
+        found = await self.current(call.tool)
+        try:
+            name = config_name(call.tool)
+            await self._store.delete(kinds.CONFIGS, call.tool, name, found.metadata.uid)
+        except errors.NotFound:
+            raise Refused(404, texts.no_config(call.tool)) from None
+        return Answer(wire.config(found.spec))
+
+    async def current(self, tool: str) -> ToolConfig:
+        """The stored config; Refused with 404 if there is none, 422 if it cannot be read."""
+        try:
+            return await self._store.get(kinds.CONFIGS, tool, config_name(tool))
+        except errors.NotFound:
+            raise Refused(404, texts.no_config(tool)) from None
+        except errors.Unreadable as error:
+            found = (texts.invalid(*problem.split(": ", 1)) for problem in error.problems)
+            hint = "The stored config has errors; replace it by a new one"
+            raise Refused(422, *found, hint) from None
+
+    async def refreshed(self, tool: str, found: ToolConfig) -> ToolConfigSpec:
+        """The config after its source_url was fetched again, where it has one.
+
+        Stored only when it differs, in one write. Refused with 400 if it cannot be had; the stored
+        config is as it was then.
+        """
+        url = _source_of(found.spec)
+        if not url:
+            return found.spec
+        stored = {**(await self._fetched(url)).stored, "source_url": url}
+        if stored == wire.config(found.spec):
+            return found.spec
+        return await self._put(tool, stored)
+
+    def _checked(self, data: dict[str, Any]) -> Loaded:
+        loaded = reader.load_object(data, policy=self._policy)
+        if loaded.errors:
+            raise Refused(422, *(problem.api_text for problem in loaded.errors))
+        return loaded
+
+    async def _fetched(self, url: str) -> Loaded:
+        try:
+            text = await self._sources.fetch(url)
+        except SourceError as error:
+            raise Refused(400, texts.source_failed(url, str(error))) from None
+        loaded = reader.load(text, policy=self._policy)
+        if loaded.errors:
+            raise Refused(400, *(texts.source_failed(url, _told(it)) for it in loaded.errors))
+        return loaded
+
+    async def _put(self, tool: str, stored: dict[str, Any]) -> ToolConfigSpec:
+        try:
+            made = await self._store.put(kinds.CONFIGS, tool, config_name(tool), stored)
+        except errors.NotFound:
+            raise Refused(404, texts.no_config(tool)) from None
+        return made.spec
+
+
+def _source_of(spec: ToolConfigSpec | None) -> str:
+    return (spec.source_url or "") if spec else ""
+
+
+def _told(problem: Problem) -> str:
+    """A mistake in a fetched file: where and what, without what stands there."""
+    line = f"line {problem.line}: " if problem.line else ""
+    place = f"{problem.path}: " if problem.path else ""
+    return f"{line}{place}{problem.message}"

@@ -1,0 +1,205 @@
+"""`T/deployment`: deployments are listed, shown, asked for, cancelled and deleted.
+
+An object is all that a request leaves behind: the controller finds it and does the work, so that no
+restart of this process loses any. One deployment of a tool is worked on at a time, later ones wait
+in order, up to a limit.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from controller.api import reading, texts, wire
+from controller.api.calls import Answer, Call
+from controller.api.configs import Configs
+from controller.api.problems import Refused
+from controller.models import names
+from controller.models.fields import MAX_TEXT
+from controller.models.toolconfig import ToolConfigSpec
+from controller.models.tooldeployment import State, ToolDeployment
+from controller.store import errors, kinds
+from controller.store.objects import Store
+
+LATEST = "latest"
+_CANCELLABLE = (State.PENDING, State.RUNNING)
+_ALPHABET = sorted(names.RANDOM_ALPHABET)
+_TRIES = 3
+_LOOK_AGAIN = timedelta(milliseconds=100)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many of a tool's deployments may be unfinished, and how long a delete waits for the
+    builds of a running one to be stopped."""
+
+    unfinished: int = 10
+    ending: timedelta = timedelta(seconds=5)
+
+
+class Deployments:
+    """The deployments of all tools. `draw(n)` answers a random number from 0 to n - 1."""
+
+    def __init__(
+        self,
+        store: Store,
+        configs: Configs,
+        clock: Callable[[], datetime],
+        draw: Callable[[int], int],
+        limits: Limits,
+    ) -> None:
+        self._store = store
+        self._configs = configs
+        self._clock = clock
+        self._draw = draw
+        self._limits = limits
+
+    async def list(self, call: Call) -> Answer:
+        """GET: oldest first."""
+        found = await self._all(call.tool)
+        config = await self._config_for(call.tool, found)
+        return Answer({"deployments": [wire.deployment(each, config) for each in found]})
+
+    async def latest(self, call: Call) -> Answer:
+        """GET latest."""
+        return await self._shown(call.tool, await self._newest(call.tool))
+
+    async def show(self, call: Call) -> Answer:
+        """GET by id."""
+        return await self._shown(call.tool, await self._get(call.tool, call.parts["deployment_id"]))
+
+    async def create(self, call: Call) -> Answer:
+        """POST. Nothing is fetched, stored or made unless everything before has succeeded."""
+        spec = _asked(call)
+        found, config = await asyncio.gather(self._all(call.tool), self._configs.current(call.tool))
+        unfinished = [each for each in found if not each.final]
+        if len(unfinished) >= self._limits.unfinished:
+            raise Refused(409, texts.too_many(len(unfinished), self._limits.unfinished))
+        used = await self._configs.refreshed(call.tool, config)
+        made = await self._make(call.tool, spec, found[-1].name if found else "")
+        done = f"Deployment for {call.tool} created successfully."
+        return Answer(wire.deployment(made, used, len(unfinished)), {"info": [done]})
+
+    async def cancel(self, call: Call) -> Answer:
+        """PUT. A cancel is one field of the spec: no write of the controller can undo it."""
+        found = await self._named(call.tool, call.parts["deployment_id"])
+        state = wire.state(found)
+        if state not in _CANCELLABLE:
+            raise Refused(409, texts.cannot_cancel(state.value))
+        answer = await self._shown(call.tool, await self._ask_to_end(call.tool, found))
+        return Answer(answer.data, {"info": [texts.CANCEL_ASKED]})
+
+    async def delete(self, call: Call) -> Answer:
+        """DELETE. One that is going is cancelled first, so that its builds do not go on for
+        nothing; it is deleted even if that takes too long."""
+        found = await self._get(call.tool, call.parts["deployment_id"])
+        answer = await self._shown(call.tool, found)
+        if not found.final and found.status.started_at is not None:
+            await self._end(call.tool, found)
+        try:
+            await self._store.delete(kinds.DEPLOYMENTS, call.tool, found.name, found.metadata.uid)
+        except (errors.NotFound, errors.Conflict):
+            raise Refused(404, texts.no_deployment(call.tool, found.name)) from None
+        return Answer(answer.data, {"info": [f"Deployment {found.name} deleted successfully."]})
+
+    async def _end(self, tool: str, found: ToolDeployment) -> None:
+        try:
+            async with asyncio.timeout(self._limits.ending.total_seconds()):
+                left = await self._ask_to_end(tool, found)
+                while not left.final:
+                    await asyncio.sleep(_LOOK_AGAIN.total_seconds())
+                    left = await self._get(tool, found.name)
+        except TimeoutError:
+            return
+
+    async def _ask_to_end(self, tool: str, found: ToolDeployment) -> ToolDeployment:
+        try:
+            return await self._store.patch_spec(found, {"cancel": True})
+        except (errors.NotFound, errors.Conflict):
+            raise Refused(404, texts.no_deployment(tool, found.name)) from None
+
+    async def _make(self, tool: str, spec: dict[str, Any], newest: str) -> ToolDeployment:
+        for _ in range(_TRIES):
+            name = next_id(self._clock(), newest, self._draw)
+            try:
+                return await self._store.create(kinds.DEPLOYMENTS, tool, name, spec)
+            except errors.AlreadyExists:
+                newest = max(name, newest)
+            except errors.NotFound:
+                raise Refused(404, texts.no_config(tool)) from None
+        raise Refused(409, "Somebody else creates deployments at the same moment; try again")
+
+    async def _all(self, tool: str) -> Sequence[ToolDeployment]:
+        found = await self._store.list(kinds.DEPLOYMENTS, tool)
+        return sorted(found, key=lambda each: (wire.created(each), each.name))
+
+    async def _get(self, tool: str, name: str) -> ToolDeployment:
+        try:
+            return await self._store.get(kinds.DEPLOYMENTS, tool, name)
+        except (errors.NotFound, errors.Invalid, errors.Unreadable):
+            raise Refused(404, texts.no_deployment(tool, name)) from None
+
+    async def _newest(self, tool: str) -> ToolDeployment:
+        found = await self._all(tool)
+        if not found:
+            raise Refused(404, texts.no_deployments(tool))
+        return found[-1]
+
+    async def _named(self, tool: str, name: str) -> ToolDeployment:
+        return await (self._newest(tool) if name == LATEST else self._get(tool, name))
+
+    async def _shown(self, tool: str, found: ToolDeployment) -> Answer:
+        return Answer(wire.deployment(found, await self._config_for(tool, [found])))
+
+    async def _config_for(
+        self, tool: str, shown: Sequence[ToolDeployment]
+    ) -> ToolConfigSpec | None:
+        """The present config, where one of them has no snapshot of its own yet."""
+        if all(each.is_history or each.status.tool_config for each in shown):
+            return None
+        try:
+            return (await self._configs.current(tool)).spec
+        except Refused:
+            return None
+
+
+def _asked(call: Call) -> dict[str, Any]:
+    """The spec of what a POST asks for."""
+    force_build = reading.flag(call.query, "force-build")
+    force_run = reading.flag(call.query, "force-run")
+    body = {} if call.body is reading.ABSENT or call.body is None else reading.mapping(call.body)
+    description = reading.text(body.get("description", ""), "description", MAX_TEXT)
+    return {
+        "description": description,
+        "force_build": force_build,
+        "force_run": force_run,
+        "trigger": {"kind": call.caller.value},
+    }
+
+
+def next_id(now: datetime, newest: str, draw: Callable[[int], int]) -> str:
+    """An id for now that sorts behind `newest`, the tool's newest id, whatever the random part.
+
+    Ids carry whole seconds: of two in one second the later one must still be the latest.
+    """
+    name = names.deployment_id(now, _random(names.RANDOM_LENGTH, draw))
+    prefix = name[: -names.RANDOM_LENGTH]
+    ours = names.creation_time(newest) is not None
+    if name > newest or not ours or not newest.startswith(prefix):
+        return name
+    return prefix + _behind(newest.removeprefix(prefix), draw)
+
+
+def _behind(old: str, draw: Callable[[int], int]) -> str:
+    """A random text of the same length that sorts behind `old` and leaves room behind itself."""
+    last = _ALPHABET[-1]
+    at = max((i for i, c in enumerate(old[: len(old) // 2]) if c != last), default=None)
+    if at is None:
+        return _random(len(old), draw)
+    following = _ALPHABET[_ALPHABET.index(old[at]) + 1]
+    return old[:at] + following + _random(len(old) - at - 1, draw)
+
+
+def _random(length: int, draw: Callable[[int], int]) -> str:
+    return "".join(_ALPHABET[draw(len(_ALPHABET))] for _ in range(length))

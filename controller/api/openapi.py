@@ -1,0 +1,229 @@
+"""The OpenAPI document of the HTTP API, made from the table of routes and the models. Pure.
+
+Served as `/openapi.json`, and shown as a page by `page`. It documents what we answer; that what
+we answer also fits the existing service's document is a contract test.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from controller import __version__
+from controller.api import wire
+from controller.api.auth import HEADER, TOKEN_QUERY, Needs
+from controller.api.routes import ROUTES, Body, Parameter, Route, Shape
+from controller.models.fields import MAX_TEXT
+from controller.models.toolconfig import ToolConfigSpec
+
+JSON = dict[str, Any]
+
+_REF = "#/components/schemas/{model}"
+_WORDS = {
+    400: "The config could not be had from its source_url",
+    401: "Who asks is not known, or the token is not valid",
+    403: "Known, but as another tool",
+    404: "There is no such config, token or deployment",
+    409: "Not now: the messages say why",
+    413: "The body is too large",
+    422: "Something in the request is not valid; one message per mistake",
+    500: "The platform has a fault",
+    503: "The service cannot do its work",
+}
+_STRINGS: JSON = {"type": "array", "items": {"type": "string"}}
+
+
+def document() -> JSON:
+    """The document."""
+    paths: JSON = {}
+    for route in ROUTES:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "push-to-deploy components API",
+            "version": __version__,
+            "description": "Toolforge's components API: a tool's config, its deployments and its "
+            "deploy token. The controller does the work; this API reads and writes what it works "
+            "from.",
+        },
+        "paths": paths,
+        "components": {"schemas": _schemas(), "securitySchemes": _SECURITY},
+    }
+
+
+_SECURITY: JSON = {
+    "Gateway": {
+        "type": "apiKey",
+        "in": "header",
+        "name": HEADER,
+        "description": "Set by a gateway in front, where the operator said that there is one.",
+    },
+    "Certificate": {"type": "mutualTLS", "description": "Its common name is the tool."},
+    "Bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The kubeconfig's token in local mode; a deploy token where one is enough.",
+    },
+    "Token": {"type": "apiKey", "in": "query", "name": TOKEN_QUERY},
+}
+_ACCEPTED = {
+    Needs.NOTHING: (),
+    Needs.TOOL: ("Gateway", "Certificate", "Bearer"),
+    Needs.TOOL_OR_TOKEN: ("Gateway", "Certificate", "Bearer", "Token"),
+}
+
+
+def _operation(route: Route) -> JSON:
+    operation: JSON = {
+        "operationId": route.operation,
+        "summary": route.summary,
+        "parameters": [*_path_parameters(route), *map(_query_parameter, route.query)],
+        "responses": _responses(route),
+        "security": [{name: []} for name in _ACCEPTED[route.needs]],
+    }
+    if route.body is not Body.NONE:
+        operation["requestBody"] = _request_body(route.body)
+    return operation
+
+
+def _path_parameters(route: Route) -> list[JSON]:
+    names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in names
+    ]
+
+
+def _query_parameter(parameter: Parameter) -> JSON:
+    if parameter.name == TOKEN_QUERY:
+        schema: JSON = {"type": "string"}
+    else:
+        schema = {"type": "boolean", "default": False}
+    return {
+        "name": parameter.name,
+        "in": "query",
+        "required": False,
+        "description": parameter.description,
+        "schema": schema,
+    }
+
+
+def _request_body(body: Body) -> JSON:
+    schema = _ref(body.value)
+    if body is Body.DEPLOYMENT:
+        schema = {"anyOf": [schema, {"type": "null"}]}
+    return {
+        "required": body is Body.CONFIG,
+        "content": {"application/json": {"schema": schema}},
+    }
+
+
+def _responses(route: Route) -> JSON:
+    codes = {*route.failures, 500} | (
+        {401, 403, 404} if route.needs is not Needs.NOTHING else set()
+    )
+    failures = {code: _answer(_WORDS[code], _ref("Failed")) for code in sorted(codes)}
+    if 503 in failures:
+        failures[503] = _answer(_WORDS[503], _success(route.answers))
+    answers = {200: _answer("Done", _success(route.answers)), **failures}
+    return {str(code): answer for code, answer in answers.items()}
+
+
+def _answer(words: str, schema: JSON) -> JSON:
+    return {"description": words, "content": {"application/json": {"schema": schema}}}
+
+
+def _success(shape: Shape) -> JSON:
+    return {
+        "type": "object",
+        "required": ["data", "messages"],
+        "properties": {"data": _ref(shape.value), "messages": _ref("Messages")},
+    }
+
+
+def _ref(name: str) -> JSON:
+    return {"$ref": _REF.format(model=name)}
+
+
+def _schemas() -> JSON:
+    schemas: JSON = {}
+    for model, mode in ((ToolConfigSpec, "validation"), (wire.Deployment, "serialization")):
+        schema = model.model_json_schema(ref_template=_REF, mode=mode)  # type: ignore[arg-type]
+        schemas |= schema.pop("$defs", {})
+        schemas[model.__name__] = schema
+    schemas["ToolConfig"] = schemas.pop("ToolConfigSpec")
+    deployment = schemas["Deployment"]
+    deployment["required"] = ["deploy_id", "creation_time", "builds", "runs", "status"]
+    deployment["properties"]["tool_config"] = {
+        "description": "The config that is or was deployed, as its user wrote it.",
+        "type": "object",
+    }
+    for name in ("Deployment", "Build", "Run", "Failure"):
+        schemas[name]["required"] = [
+            field for field in schemas[name].get("required", ()) if _is_always_there(name, field)
+        ]
+    return schemas | _PLAIN
+
+
+def _is_always_there(name: str, field: str) -> bool:
+    return field in _ALWAYS[name]
+
+
+_ALWAYS: Mapping[str, frozenset[str]] = {
+    "Deployment": frozenset({"deploy_id", "creation_time", "builds", "runs", "status"}),
+    "Build": frozenset({"build_id", "build_status"}),
+    "Run": frozenset({"run_status"}),
+    "Failure": frozenset({"reason", "owner", "message"}),
+}
+
+_PLAIN: JSON = {
+    "DeploymentList": {
+        "type": "object",
+        "required": ["deployments"],
+        "properties": {"deployments": {"type": "array", "items": _ref("Deployment")}},
+    },
+    "DeploymentCreateRequest": {
+        "type": "object",
+        "description": "Unknown fields are ignored, so that a webhook's payload may be sent.",
+        "properties": {
+            "description": {
+                "type": "string",
+                "maxLength": MAX_TEXT,
+                "default": "",
+                "description": "What is deployed and why, in your own words.",
+                "examples": ["Deploy T401993"],
+            }
+        },
+    },
+    "DeployToken": {
+        "type": "object",
+        "required": ["token", "creation_date"],
+        "properties": {
+            "token": {"type": "string", "format": "uuid"},
+            "creation_date": {"type": "string", "format": "date-time"},
+        },
+    },
+    "HealthState": {
+        "type": "object",
+        "required": ["status"],
+        "properties": {"status": {"type": "string", "enum": ["OK", "ERROR"]}},
+    },
+    "Messages": {
+        "type": "object",
+        "properties": {"info": _STRINGS, "warning": _STRINGS, "error": _STRINGS},
+    },
+    "Failed": {
+        "type": "object",
+        "required": ["messages"],
+        "properties": {
+            "messages": {
+                "type": "object",
+                "required": ["info", "warning", "error"],
+                "properties": {
+                    "info": _STRINGS,
+                    "warning": _STRINGS,
+                    "error": _STRINGS | {"minItems": 1},
+                },
+            }
+        },
+    },
+}
