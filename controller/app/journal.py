@@ -3,14 +3,18 @@
 Made by the composition roots. Only translation of transitions into counts belongs here.
 """
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from controller.backends.base import Build
 from controller.metrics import DeploymentMetrics
+from controller.models.reasons import EXPLANATIONS, Owner, Reason
 from controller.models.tooldeployment import (
     BuildOrigin,
     BuildStatus,
+    Phase,
+    State,
     ToolDeployment,
     ToolDeploymentStatus,
     Trigger,
@@ -18,6 +22,17 @@ from controller.models.tooldeployment import (
 from controller.reconcile.actions import Outcome
 
 _PROMPT = (Trigger.POLL, Trigger.WEBHOOK)
+# The ends that alerts count. What a counter shows first is no increase to Prometheus, so the first
+# failure after a restart would be lost if these did not begin at 0.
+_ENDS = (
+    (State.SUCCESSFUL, Reason.DEPLOYED),
+    *(
+        (state, reason)
+        for reason, told in EXPLANATIONS.items()
+        if told.owner is Owner.PLATFORM
+        for state in (State.FAILED, State.TIMED_OUT)
+    ),
+)
 
 
 class MetricsJournal:
@@ -32,6 +47,9 @@ class MetricsJournal:
         self._metrics = metrics
         self._clock = clock
         self._also = also
+        for trigger in Trigger:
+            for state, reason in _ENDS:
+                metrics.may_finish(trigger.value, state.value, reason.value)
 
     def moved(
         self, deployment: ToolDeployment, old: ToolDeploymentStatus, new: ToolDeploymentStatus
@@ -97,9 +115,17 @@ def watch_gauges(
     def waiting() -> list[ToolDeployment]:
         return [d for d in unfinished() if d.status.started_at is None]
 
-    def oldest() -> timedelta:
-        created = min((d.metadata.creation_timestamp for d in waiting()), default=None)
+    def oldest(deployments: Iterable[ToolDeployment]) -> timedelta:
+        created = min((d.metadata.creation_timestamp for d in deployments), default=None)
         return clock() - created if created else timedelta()
+
+    def unserved() -> list[ToolDeployment]:
+        served = {d.metadata.namespace for d in unfinished() if d.status.started_at is not None}
+        return [d for d in waiting() if d.metadata.namespace not in served]
+
+    def phases() -> Mapping[str, float]:
+        found = Counter(d.status.phase for d in unfinished())
+        return {phase.value: found[phase] for phase in Phase}
 
     def late() -> float:
         now = clock()
@@ -108,6 +134,8 @@ def watch_gauges(
     metrics.watch(
         unfinished=lambda: sum(1 for _ in unfinished()),
         waiting=lambda: len(waiting()),
-        oldest_waiting=oldest,
+        oldest_waiting=lambda: oldest(waiting()),
+        oldest_unserved=lambda: oldest(unserved()),
+        phases=phases,
         past_deadline=late,
     )

@@ -98,6 +98,7 @@ class Local:
             workers=self._settings.workers,
             told=self._view.show,
         )
+        self._metrics.leader.leads(True)  # there is nobody else
         control = self._control = Control(outside, policy.rules_of(self._settings), Alone())
         poller = polling.poller(control, outside, self._settings)
         # Whoever waits for this file finds everything ready.

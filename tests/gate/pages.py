@@ -50,7 +50,7 @@ def metrics() -> dict[str, str]:
         f"{NOTE}\n# Metrics\n\n"
         "What `/metrics` shows beside the metrics of the process and of Python. Times are in\n"
         "seconds. Labels come from fixed sets, so that the number of series does not grow with\n"
-        "the number of tools. The source is `controller/metrics.py`.\n\n"
+        "the number of tools. The source is `controller/metrics/`.\n\n"
         "| Metric | Type | Labels | What it tells |\n|---|---|---|---|\n"
     )
     return {"docs/metrics.md": text + "".join(sorted(rows))}

@@ -95,6 +95,8 @@ def test_gauges_are_read_when_they_are_scraped(metrics: Metrics) -> None:
         unfinished=lambda: 4,
         waiting=lambda: 5,
         oldest_waiting=lambda: 6 * SECOND,
+        oldest_unserved=lambda: 11 * SECOND,
+        phases=lambda: {"building": 12},
         past_deadline=lambda: 7,
     )
     metrics.watches.watch("toolconfigs", age=lambda: 8 * SECOND, unreadable=lambda: 9)
@@ -110,7 +112,32 @@ def test_gauges_are_read_when_they_are_scraped(metrics: Metrics) -> None:
         value(metrics, "watch_newest_line_age_seconds", kind="toolconfigs"),
         value(metrics, "objects_unreadable", kind="toolconfigs"),
         value(metrics, "resync_differences_total", kind="toolconfigs"),
-    ] == [10, 2, 3, 4, 5, 6, 7, 8, 9, 0]
+        value(metrics, "deployments_oldest_unserved_seconds"),
+        value(metrics, "deployments_in_phase", phase="building"),
+    ] == [10, 2, 3, 4, 5, 6, 7, 8, 9, 0, 11, 12]
+
+
+def test_of_the_hosts_that_strangers_name_only_the_largest_are_shown(metrics: Metrics) -> None:
+    sizes = {f"host{number}": 1 for number in range(1_000)} | {"forge": 50}
+    silent = {"forge": 7, "host999": 1, "host998": 1}
+    metrics.polls.watch(
+        overdue=lambda: 90 * SECOND, on_host=lambda: sizes, unreachable=lambda: silent
+    )
+    shown = generate_latest(metrics.registry).decode()
+    assert shown.count("ptd_repositories_on_host{") == 21
+    assert value(metrics, "repository_most_overdue_seconds") == 90
+    assert value(metrics, "repositories_on_host", host="forge") == 50
+    assert value(metrics, "repositories_on_host", host="other") == 1_000 - 19
+    assert value(metrics, "repositories_unreachable", host="forge") == 7
+    assert value(metrics, "repositories_unreachable", host="other") == 2
+    assert value(metrics, "repositories_unreachable", host="host0") == 0
+
+
+def test_certificates_and_the_limit_of_waiters_are_shown(metrics: Metrics) -> None:
+    metrics.certificates.watch(lambda: {"gateway": 1_780_000_000})
+    metrics.http.waiters_limit(500)
+    expiry = value(metrics, "certificate_expiry_timestamp_seconds", certificate="gateway")
+    assert (expiry, value(metrics, "http_waiters_limit")) == (1_780_000_000, 500)
 
 
 def test_what_strangers_choose_makes_no_series(metrics: Metrics) -> None:

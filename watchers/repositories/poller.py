@@ -27,6 +27,7 @@ from controller.models.toolconfig import ToolConfig
 from watchers.decide import Seen, Sight, Trouble
 from watchers.git.resolution import RefProblem, Resolved
 from watchers.repositories.following import NOTHING, Following, Wish, wish_of
+from watchers.repositories.hosts import Hosts
 from watchers.repositories.patience import Patience
 from watchers.repositories.ports import Journal, Objects, Refs
 from watchers.repositories.recording import Recorder
@@ -68,15 +69,22 @@ class RepositoryPoller:
         self._recorder = Recorder(objects, may_act, pace.clock)
         self._changed: dict[str, None] = {}
         self._wake = asyncio.Event()
+        self._hosts = Hosts()
         self._begin()
+        journal.watch(
+            overdue=self.overdue,
+            on_host=self._hosts.followed,
+            unreachable=self._hosts.unreachable,
+        )
 
     def _begin(self) -> None:
         """Forget everything: what was seen while leading before may be wrong by now."""
         self._following = Following()
         self._patience = Patience(self._pace.random)
+        self._hosts.clear()
         self._checked: dict[str, datetime] = {}
         self._planned: dict[str, datetime] = {}
-        self._running: set[str] = set()
+        self._running: dict[str, datetime] = {}
         self._again: set[str] = set()
         self._unrecorded: set[str] = set()
         self._scheduler = AsyncIOScheduler(
@@ -105,6 +113,16 @@ class RepositoryPoller:
         finally:
             self._scheduler.shutdown(wait=False)
             await asyncio.sleep(0)  # shutdown only asks for it
+            self._hosts.clear()  # whoever does not lead follows nobody
+            self._journal.watched(0)
+
+    def overdue(self) -> timedelta:
+        """How long ago the check should have begun that is the latest and has not ended."""
+        now = self._pace.clock()
+        ahead: list[datetime] = [
+            job.next_run_time for job in self._scheduler.get_jobs() if job.next_run_time
+        ]
+        return now - min((now, *ahead, *self._running.values()))
 
     def config_changed(self, tool: str) -> None:
         """Something of the tool changed: follow its config at once."""
@@ -161,8 +179,10 @@ class RepositoryPoller:
             if job is not None:
                 job.remove()
             self._patience.forget(url)
+            self._hosts.forget(url)
             self._checked.pop(url, None)
             return
+        self._hosts.follow(url, self._refs.normalise(url).host)
         seconds = interval.total_seconds()
         trigger = IntervalTrigger(seconds=seconds, jitter=seconds * self._pace.jitter, timezone=UTC)
         if job is None:
@@ -188,14 +208,15 @@ class RepositoryPoller:
 
     async def _check(self, url: str) -> None:
         """Ask for all refs that are followed in the repository, and pass on what they hold."""
-        self._running.add(url)
+        self._running[url] = self._planned.get(url, self._pace.clock())
         try:
             next_check = await self._answer(url)
             while url in self._again:
                 self._again.discard(url)
+                self._running[url] = self._pace.clock()
                 next_check = await self._answer(url)
         finally:
-            self._running.discard(url)
+            del self._running[url]
         if next_check is not None:
             self._look(url, next_check)
 
@@ -205,6 +226,7 @@ class RepositoryPoller:
         lag = began - self._planned.pop(url, began)
         pause = self._patience.pause(host, began)
         if pause is not None:
+            self._hosts.answered(url, well=False)
             await self._tell(url, {}, pause.error)
             return pause.wait
         refs = tuple({follower.ref for follower in self._following.followers(url)})
@@ -212,6 +234,7 @@ class RepositoryPoller:
             answers = await self._refs.resolve(url, refs)
         except errors.EdgeError as error:
             self._journal.failed(error.reason, lag)
+            self._hosts.answered(url, well=not isinstance(error, errors.Transient))
             interval = self._following.interval(url) or self._pace.interval
             now = self._pace.clock()
             wait = self._patience.failed(url, host, interval, error, now)
@@ -219,6 +242,7 @@ class RepositoryPoller:
             return wait
         now = self._checked[url] = self._pace.clock()
         self._patience.good(url, host)
+        self._hosts.answered(url, well=True)
         self._journal.polled(now - began, lag, refs=len(refs), at=now)
         self._journal.saved(len(self._following.followers(url)) - 1)
         return None if await self._tell(url, answers, None) else self._pace.write_again

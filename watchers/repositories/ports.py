@@ -4,7 +4,7 @@ Implemented by `stored.StoredObjects`, `watchers.git.repositories.Repositories` 
 `controller.metrics.PollMetrics`, and in tests. Only Protocols may be put here.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -70,4 +70,14 @@ class Journal(Protocol):
 
     def watched(self, repositories: int) -> None:
         """So many repositories are looked at now."""
+        ...
+
+    def watch(
+        self,
+        *,
+        overdue: Callable[[], timedelta],
+        on_host: Callable[[], Mapping[str, int]],
+        unreachable: Callable[[], Mapping[str, int]],
+    ) -> None:
+        """What can be asked at any time: the latest check's lateness, and numbers by host."""
         ...

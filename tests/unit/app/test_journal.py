@@ -40,6 +40,25 @@ class Counted(World):
         return self.registry.get_sample_value(f"ptd_{name}", labels) or 0.0
 
 
+async def test_every_failure_of_the_platform_is_counted_from_0() -> None:
+    world = Counted()
+    wanted = {"trigger": "poll", "state": "failed", "reason": "PlatformUnavailable"}
+    assert world.registry.get_sample_value("ptd_deployments_finished_total", wanted) == 0
+
+
+async def test_a_tool_of_which_nothing_is_under_way_is_not_served() -> None:
+    world = Counted()
+    world.backend.build_time = timedelta(hours=1)
+    world.deploy("d1")
+    world.now += timedelta(minutes=9)
+    assert world.count("deployments_oldest_unserved_seconds") == 540
+    world.deploy("d2")
+    await world.run(seconds=30)
+    assert world.count("deployments_oldest_unserved_seconds") == 0
+    assert world.count("deployments_in_phase", phase="building") == 1
+    assert world.count("deployments_in_phase", phase="waiting") == 1
+
+
 async def test_a_deployment_is_counted_once_with_its_trigger_state_and_reason() -> None:
     world = Counted()
     world.deploy("d1", Trigger.POLL)

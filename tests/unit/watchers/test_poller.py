@@ -76,6 +76,15 @@ class Counts:
     def watched(self, repositories: int) -> None:
         self.repositories = repositories
 
+    def watch(
+        self,
+        *,
+        overdue: Callable[[], timedelta],
+        on_host: Callable[[], Mapping[str, int]],
+        unreachable: Callable[[], Mapping[str, int]],
+    ) -> None:
+        self.overdue, self.on_host, self.unreachable = overdue, on_host, unreachable
+
 
 class World:
     """A poller that runs, and everything around it."""
@@ -163,10 +172,11 @@ async def test_all_followers_of_a_repository_share_one_check(world: World) -> No
 
     async with world.running():
         await until(lambda: len(world.objects.made) == 2)
+        assert world.counts.repositories == 1
 
     assert set(world.hosts.asked) == {(REPOSITORY, ("dev", "main"))}
     assert world.counts.shared == 2 * len(world.counts.good)
-    assert world.counts.repositories == 1
+    assert world.counts.repositories == 0, "who does not lead follows nobody"
     assert sorted(map(str, world.objects.commits("demo") + world.objects.commits("two"))) == sorted(
         map(str, [{"web": COMMIT, "api": NEWER}, {"web": COMMIT}])
     )
@@ -289,6 +299,28 @@ async def test_a_host_that_asks_for_time_gets_it_for_all_its_repositories(world:
 
     assert [url for url, _ in world.hosts.asked] == [REPOSITORY]
     assert world.watch(tool="two").error == "It is busy."
+
+
+async def test_hosts_that_do_not_answer_are_counted_and_only_those(world: World) -> None:
+    silent = errors.Transient(Reason.REPOSITORY_UNREACHABLE, "it is silent")
+    world.hosts.failing[REPOSITORY] = silent
+    host = "git.example.org"
+    async with world.running():
+        await until(lambda: world.counts.unreachable() == {host: 1})
+        assert world.counts.on_host() == {host: 1}
+        world.hosts.failing[REPOSITORY] = errors.Terminal(Reason.REPOSITORY_NOT_FOUND, "no such")
+        await until(lambda: world.counts.unreachable() == {})
+        world.objects.put("demo", spec(auto=False))
+        await until(lambda: world.counts.on_host() == {})
+
+
+async def test_a_check_that_does_not_end_is_overdue(world: World) -> None:
+    world.hosts.gate.clear()
+    async with world.running():
+        await until(lambda: world.counts.overdue() > timedelta(milliseconds=50))
+        world.hosts.gate.set()
+        await until(lambda: world.counts.overdue() < timedelta(milliseconds=50))
+    assert world.counts.overdue() == timedelta()
 
 
 async def test_a_ref_that_is_missing_is_trouble_of_its_component_only(world: World) -> None:
