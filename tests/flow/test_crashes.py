@@ -6,6 +6,7 @@ before it was recorded" are both met.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -111,17 +112,18 @@ async def removed_component(world: World) -> None:
 
 async def deadline(world: World) -> None:
     world.backend.build_time = timedelta(hours=2)
-    world.policy = type(world.policy)(
-        deployment_timeout=timedelta(seconds=20), build_timeout=timedelta(hours=9)
+    world.policy = replace(
+        world.policy, deployment_timeout=timedelta(seconds=20), build_timeout=timedelta(hours=9)
     )
     world.deploy("d1")
     await world.run()
 
 
-async def twenty_seven(world: World) -> None:
-    for number in range(27):
-        world.deploy(f"d{number:02}")
-    await world.run(seconds=600)
+async def more_than_are_kept(world: World) -> None:
+    world.policy = replace(world.policy, retained=2)
+    for number in range(4):
+        world.deploy(f"d{number}")
+    await world.run()
 
 
 SCENARIOS: list[Scenario] = [
@@ -138,7 +140,7 @@ SCENARIOS: list[Scenario] = [
     three_waiting,
     removed_component,
     deadline,
-    twenty_seven,
+    more_than_are_kept,
 ]
 
 

@@ -83,12 +83,15 @@ class World:
         """Reconcile until nothing is to be done any more; a crash starts the controller anew."""
         deadline = self.now + timedelta(seconds=seconds)
         while self.now < deadline:
+            before = len(self.effects)
             try:
                 after = await self._once()
             except CrashError:
                 self.crash_at = 0
                 after = TICK
-            if after is None and all(d.final for d in self.deployments.values()):
+            # What it changed itself wakes the controller again, as a watch event would.
+            quiet = after is None and len(self.effects) == before
+            if quiet and all(d.final for d in self.deployments.values()):
                 return
             self.now += max(after or TICK, TICK)
 
