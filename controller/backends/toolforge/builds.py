@@ -16,7 +16,7 @@ from typing import Any
 
 from controller.backends.base import Build, BuildOptions, BuildRequest, BuildState
 from controller.backends.toolforge import errors
-from controller.backends.toolforge.client import Client, part
+from controller.backends.toolforge.client import Client, part, tail
 from controller.errors import EdgeError, Terminal
 from controller.models.reasons import EXPLANATIONS, Reason
 
@@ -30,7 +30,6 @@ _STATES = {
 }
 _SHA = re.compile(r"[0-9a-f]{40}")
 _SKEW = timedelta(seconds=5)  # between the service's clock and that of the control plane
-_TAIL = 20
 _TAILS = 256
 
 
@@ -126,12 +125,12 @@ class ToolforgeBuilds:
             return build
         if build.id not in self._tails:
             try:
-                lines = [line async for line in self.log(tool, build.id)]
+                lines = await tail(self.log(tool, build.id))
             except EdgeError:
                 return build  # the log is gone or late; the build's state is what counts
             while len(self._tails) >= _TAILS:
                 del self._tails[next(iter(self._tails))]
-            self._tails[build.id] = tuple(lines[-_TAIL:])
+            self._tails[build.id] = lines
         return replace(build, log_tail=self._tails[build.id])
 
 

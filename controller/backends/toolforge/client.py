@@ -5,6 +5,7 @@ decided in `errors`. Nothing is retried here: the queue calls again, with backof
 """
 
 import ssl
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ Record = Callable[[str, str, int | str, float], None]
 
 _LARGEST_ANSWER = 16 * 2**20
 _LONGEST_LINE = 2**16
+TAIL, _TAIL_WIDTH = 20, 500
 _FOLLOWING = timedelta(minutes=15)  # builds-api waits up to ten minutes for a build to begin
 
 
@@ -144,6 +146,14 @@ class Client:
         return self.session.request(
             verb, url, json=send, headers=headers, timeout=limit, allow_redirects=False
         )
+
+
+async def tail(lines: AsyncIterator[str]) -> tuple[str, ...]:
+    """The last lines of a log, none of them endless: they are kept in a status."""
+    last: deque[str] = deque(maxlen=TAIL)
+    async for line in lines:
+        last.append(line[:_TAIL_WIDTH])
+    return tuple(last)
 
 
 def part(name: str) -> str:

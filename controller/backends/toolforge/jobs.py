@@ -12,14 +12,14 @@ from typing import Any
 
 from controller.backends.base import Applied, Job, JobKind, JobSpec, JobStatus
 from controller.backends.toolforge import definition, status
-from controller.backends.toolforge.client import Client
+from controller.backends.toolforge.client import TAIL, Client, tail
 from controller.backends.toolforge.jobs_api import JobsApi, Patched, Seen
 from controller.backends.toolforge.rolling import Change, Rolling
 from controller.backends.toolforge.rollouts import Key, Rollouts
 from controller.errors import EdgeError, Terminal
 from controller.models.reasons import Reason
 
-_TAIL = 20
+_TAILS = 256
 
 
 class ToolforgeJobs:
@@ -119,15 +119,16 @@ class _Tails:
         if facts.trouble != Reason.CRASH_LOOP:
             self._known.pop(key, None)
             return facts
-        restarts, tail = self._known.get(key, (-1, ()))
+        restarts, lines = self._known.get(key, (-1, ()))
         if restarts != facts.restarts:
             try:
-                lines = [line async for line in self.api.log(*key, lines=_TAIL)]
+                lines = await tail(self.api.log(*key, lines=TAIL))
             except EdgeError:
                 return facts  # without a log it is still in trouble
-            tail = tuple(lines[-_TAIL:])
-            self._known[key] = (facts.restarts, tail)
-        return replace(facts, log_tail=tail)
+            while len(self._known) >= _TAILS:
+                del self._known[next(iter(self._known))]
+            self._known[key] = (facts.restarts, lines)
+        return replace(facts, log_tail=lines)
 
 
 def _one_off(spec: JobSpec) -> Terminal:

@@ -213,3 +213,11 @@ async def test_the_log_can_be_followed_to_its_end(world: Toolforge) -> None:
 async def test_the_log_of_an_unknown_build_is_refused(world: Toolforge) -> None:
     with pytest.raises(Terminal, match="not found"):
         _ = [_ async for _ in world.backend.builds.log(TOOL, "demo-buildpacks-pipelinerun-nobdy")]
+
+
+async def test_no_line_of_a_kept_log_is_endless(world: Toolforge) -> None:
+    await world.backend.builds.start(TOOL, request(ref="fail"))
+    world.advance(10)
+    lines = "".join(f'{{"line": "{"x" * 5_000}{n}"}}\n' for n in range(100))
+    world.builds.faults.add(Fault("/logs", status=200, body=lines))
+    assert (await only(world)).log_tail == ("x" * 500,) * 20

@@ -104,6 +104,7 @@ class Cluster:
         self.pod_quota = pod_quota
         self.deployments: dict[str, Deployment] = {}
         self._at: datetime | None = None
+        self._touched = False  # since time was moved last
 
     def put(self, name: str, wanted: Deployment) -> None:
         """Create or update a Deployment; what has the same template keeps its pods."""
@@ -117,6 +118,7 @@ class Cluster:
             present.command, present.template = wanted.command, wanted.template
             present.replicas, present.cpu = wanted.replicas, wanted.cpu
             present.strategy_is_recreate = wanted.strategy_is_recreate
+        self._touched = True
         self.advance(now)
 
     def restart(self, name: str, now: datetime) -> None:
@@ -125,10 +127,14 @@ class Cluster:
         deployment = self.deployments[name]
         deployment.template = f"{deployment.template.partition(' ')[0]} restarted {now}"
         deployment.restarted = now
+        self._touched = True
         self.advance(now)
 
     def advance(self, now: datetime) -> None:
         """Work off what was due until now, moment by moment."""
+        if now == self._at and not self._touched:
+            return
+        self._touched = False
         while self._at is not None and (due := self._next(self._at, now)) is not None:
             self._at = due
             self._sync_all(due)

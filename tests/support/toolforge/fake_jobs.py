@@ -92,8 +92,8 @@ class _Routes:
         return self.service.tool(request.match_info["tool"])
 
     async def list(self, request: web.Request) -> web.Response:
-        jobs, unset = self._jobs(request), _include_unset(request)
-        shown = [jobs.shown(name, self.service.clock(), unset=unset) for name in jobs.names()]
+        jobs, unset, now = self._jobs(request), _include_unset(request), self.service.clock()
+        shown = [jobs.shown(name, now, unset=unset) for name in jobs.names()]
         return web.json_response({"jobs": shown, "messages": _messages() if unset else {}})
 
     async def show(self, request: web.Request) -> web.Response:
