@@ -7,6 +7,7 @@ import pytest
 
 from controller.models.toolconfig import ToolConfigSpec
 from controller.models.tooldeployment import State, Trigger
+from controller.reconcile.observed import Policy
 from tests import builders
 from tests.flow.toolforge_world import ToolforgeFlow, flow
 
@@ -25,7 +26,8 @@ def config(**web: object) -> ToolConfigSpec:
 
 def fields(crash_at: int = 0) -> dict[str, object]:
     refs = {"main": builders.COMMIT, "pair": "c" * 40, "fail": "f" * 40, "hang": "e" * 40}
-    return {"crash_at": crash_at, "config": config(), "refs": refs}
+    policy = Policy(settle_time=timedelta(seconds=2), start_timeout=timedelta(seconds=40))
+    return {"crash_at": crash_at, "config": config(), "refs": refs, "policy": policy}
 
 
 async def deploy(world: ToolforgeFlow, name: str, **spec: bool) -> None:
