@@ -62,7 +62,7 @@ class Cluster:
         self._stack.push_async_callback(connection.close)
         calls = Calls(connection, metrics.requests, CLOCKS.monotonic, settings.kube_timeout)
         backend = await self._stack.enter_async_context(
-            toolforge.connect(_gateway(settings), CLOCKS.utc, metrics.requests.backend)
+            toolforge.connect(gateway_of(settings), CLOCKS.utc, metrics.requests.backend)
         )
         outside = Outside(
             calls=calls,
@@ -112,7 +112,8 @@ class Cluster:
         self.ops_url = f"http://{host}:{port}"
 
 
-def _gateway(settings: Settings) -> toolforge.Gateway:
+def gateway_of(settings: Settings) -> toolforge.Gateway:
+    """Toolforge's services, as the settings name them."""
     return toolforge.Gateway(
         url=settings.toolforge_url,
         builds_url=settings.toolforge_builds_url,

@@ -14,9 +14,9 @@ from watchers.repositories.poller import Pace, RepositoryPoller
 from watchers.repositories.stored import StoredObjects
 
 
-def repositories(settings: Settings, stack: AsyncExitStack) -> Repositories:
-    """The git client; its processes end with `stack`."""
-    policy = Policy(
+def addresses(settings: Settings) -> Policy:
+    """What may be asked: repositories, and configs at their source_url."""
+    return Policy(
         schemes=frozenset(settings.git_schemes),
         allow=settings.git_allow,
         deny=settings.git_deny,
@@ -24,12 +24,16 @@ def repositories(settings: Settings, stack: AsyncExitStack) -> Repositories:
         allow_private=settings.git_allow_private,
         allow_file=settings.git_allow_file,
     )
+
+
+def repositories(settings: Settings, stack: AsyncExitStack) -> Repositories:
+    """The git client; its processes end with `stack`."""
     processes = GitProcesses(settings.poll_concurrency)
     stack.callback(processes.close)
     cheap = Protocol2(settings.poll_timeout)
     stack.push_async_callback(cheap.close)
     transport = Cheapest(cheap, LsRemote(processes, settings.poll_timeout))
-    return Repositories(Guard(policy), transport, settings.poll_host_concurrency)
+    return Repositories(Guard(addresses(settings)), transport, settings.poll_host_concurrency)
 
 
 def poller(control: Control, outside: Outside, settings: Settings) -> RepositoryPoller:
