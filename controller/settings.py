@@ -133,6 +133,13 @@ class Deployments(_Section):
         timedelta(seconds=30),
         description="Limit for stopping the builds of a cancelled deployment.",
     )
+    unfinished_limit: int = Field(
+        10,
+        ge=1,
+        le=1000,
+        description="Deployments of a tool that may wait or be worked on; the HTTP API refuses "
+        "more.",
+    )
     retention: int = Field(
         25, ge=1, le=1000, description="Finished deployments that are kept of each tool."
     )
@@ -218,13 +225,38 @@ class Serving(_Section):
         "127.0.0.1", description="Address of /metrics, /healthz and /readyz of the controller."
     )
     ops_port: Port = Field(9090, description="Its port; 0: any free one.")
+    api_certificate: Path | None = Field(
+        None, description="Certificate (PEM file) of the HTTP API; unset: plain http."
+    )
+    api_key: Path | None = Field(None, description="Its key (PEM file).")
+    api_client_authority: Path | None = Field(
+        None,
+        description="Certificates (PEM file) that clients' own are checked against; the common "
+        "name of a client's certificate is its tool.",
+    )
     trust_gateway: bool = Field(
         False,
         description="A gateway in front sets `x-toolforge-tool`, so that header says who asks.",
     )
+    token_lifetime: Duration = Field(
+        timedelta(days=365), description="A deploy token is refused when it is older than this."
+    )
     wait_longest: Duration = Field(
         timedelta(minutes=5), description="Longest time that a request may wait for a deployment."
     )
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if (self.api_certificate is None) != (self.api_key is None):
+            raise ValueError("api_certificate and api_key come together")
+        if self.api_client_authority and not self.api_certificate:
+            raise ValueError("api_client_authority needs api_certificate: it is about https")
+        if self.api_client_authority and self.trust_gateway:
+            raise ValueError(
+                "trust_gateway and api_client_authority exclude each other: whoever has a "
+                "client certificate could send the gateway's header"
+            )
+        return self
 
 
 class Local(_Section):

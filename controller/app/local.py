@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,10 +19,15 @@ from prometheus_client import CollectorRegistry
 from rich.console import Console
 
 from controller import __version__
+from controller.api.app import Parts, application
+from controller.api.auth import Trust
 from controller.api.logs import LogRoutes
+from controller.api.problems import Refused
 from controller.app import policy, polling
+from controller.app.api import parts_of
 from controller.app.console import StatusView
 from controller.app.control import Alone, Clocks, Control, Outside
+from controller.app.existing import LocalExisting
 from controller.app.ops import OpsRoutes
 from controller.backends.local.backend import LocalBackend
 from controller.errors import Terminal
@@ -58,6 +64,7 @@ class Local:
         self._metrics = Metrics(CollectorRegistry(), version=__version__, role="local")
         self._control: Control | None = None
         self._token = ""
+        self._api: Parts | None = None
         self.kubeconfig = data / "kubeconfig"
         self.url = ""
 
@@ -99,6 +106,7 @@ class Local:
             told=self._view.show,
         )
         self._metrics.leader.leads(True)  # there is nobody else
+        self._api = self._parts(outside.calls, backend)
         control = self._control = Control(outside, policy.rules_of(self._settings), Alone())
         poller = polling.poller(control, outside, self._settings)
         # Whoever waits for this file finds everything ready.
@@ -124,9 +132,21 @@ class Local:
             LogRoutes(backend.jobs, backend.builds, self._authorise).mount(app)
             ready = {"objects": self._unsynced}
             OpsRoutes(self._metrics.registry, {}, ready).mount(app, "/ptd")
+            app.add_subapp("/components", application(self._started, self._metrics.http))
 
         path = self._data / "control-plane.sqlite"
         return ControlPlane(path, port=self._port, clock=CLOCKS.utc, extra=extra)
+
+    def _parts(self, calls: Calls, backend: LocalBackend) -> Parts:
+        """The HTTP API: whoever has the kubeconfig's token is the person at this machine."""
+        made = parts_of(self._settings, calls, CLOCKS, Trust(owner=lambda: self._token))
+        existing = LocalExisting(backend.backend, made.store)
+        return replace(made, existing=existing, prepare=Secrets(calls).ensure_namespace)
+
+    def _started(self) -> Parts:
+        if self._api is None:
+            raise Refused(500, "It is being started; try again in a moment")
+        return self._api
 
     def _authorise(self, request: web.Request, tool: str) -> None:  # noqa: ARG002
         """Whoever has the kubeconfig's token is the person at this machine."""

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 COMMANDS = {
+    "api": ("controller.cli.api:api", "Serve the HTTP API of a cluster."),
     "config": ("controller.cli.config:config", "Check, rewrite and store a tool's config."),
     "controller": ("controller.cli.control:controller", "Run the controller on a cluster."),
     "local": ("controller.cli.local:local", "Run the whole platform on this machine."),

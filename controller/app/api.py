@@ -1,0 +1,133 @@
+"""`ptd api`: the HTTP API on a cluster; stateless, in as many processes as wanted.
+
+Called by `controller.cli.api`; `parts_of` is shared with local mode. Only wiring belongs here.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from controller import __version__
+from controller.api.app import Parts, application
+from controller.api.auth import Trust
+from controller.api.deployments import Limits
+from controller.api.generate import Existing, Nothing
+from controller.api.health import Health
+from controller.api.sources import Fetcher
+from controller.app import policy, polling
+from controller.app.cluster import CLOCKS, gateway_of
+from controller.app.control import Clocks
+from controller.app.existing import ToolforgeExisting
+from controller.app.ops import OpsRoutes
+from controller.backends.toolforge.client import opened
+from controller.metrics import Metrics
+from controller.settings import Settings
+from controller.store.calls import Calls
+from controller.store.client import open_in_cluster, open_kubeconfig
+from controller.store.objects import Store
+from controller.store.secrets import Secrets
+from watchers.git.addresses import Guard
+
+_SHUTDOWN = 5.0  # seconds for requests that are being answered
+
+
+def parts_of(settings: Settings, calls: Calls, clocks: Clocks, trust: Trust) -> Parts:
+    """What the HTTP API works with, as the settings say; jobs and builds are not known yet."""
+    store = Store(calls, clocks.utc, f"ptd-api-{socket.gethostname()}")
+    addresses = polling.addresses(settings)
+    web_only = addresses.schemes & {"https", "http"}
+    return Parts(
+        store=store,
+        secrets=Secrets(calls),
+        sources=Fetcher(Guard(replace(addresses, schemes=web_only, allow_file=False))),
+        health=Health(store, clocks.monotonic),
+        clock=clocks.utc,
+        draw=secrets.randbelow,
+        trust=trust,
+        policy=policy.rules_of(settings).configs,
+        limits=Limits(unfinished=settings.unfinished_limit),
+        token_lifetime=settings.token_lifetime,
+    )
+
+
+class Api:
+    """The role while it runs. `start` makes the parts in order, `stop` ends them in reverse."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stack = AsyncExitStack()
+        self._metrics = Metrics(CollectorRegistry(), version=__version__, role="api")
+        self.url = ""
+
+    async def start(self) -> Callable[[], Awaitable[None]]:
+        """Start to listen; the answer is what goes on meanwhile: await it.
+
+        Raises store.client.NoAccess, or OSError for a taken port or an unreadable certificate.
+        """
+        try:
+            return await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End the listener, then the connections."""
+        await self._stack.aclose()
+
+    async def _start(self) -> Callable[[], Awaitable[None]]:
+        settings = self._settings
+        trust = Trust(settings.trust_gateway, settings.api_client_authority is not None)
+        made = parts_of(settings, await self._connect(), CLOCKS, trust)
+        parts = replace(made, existing=await self._existing())
+        app = application(lambda: parts, self._metrics.http)
+        ready = {"control plane": parts.health.problem}
+        OpsRoutes(self._metrics.registry, {}, ready).mount(app)
+        await self._listen(app)
+        return parts.health.keep_looking
+
+    async def _connect(self) -> Calls:
+        settings = self._settings
+        if settings.kubeconfig is None:
+            connection = await open_in_cluster(os.environ, CLOCKS.monotonic)
+        else:
+            path = settings.kubeconfig.expanduser()
+            connection = await open_kubeconfig(path, CLOCKS.monotonic, settings.kube_context)
+        self._stack.push_async_callback(connection.close)
+        return Calls(connection, self._metrics.requests, CLOCKS.monotonic, settings.kube_timeout)
+
+    async def _existing(self) -> Existing:
+        gateway = gateway_of(self._settings)
+        if not gateway.url and not (gateway.builds_url and gateway.jobs_url):
+            return Nothing()
+        record = self._metrics.requests.backend
+        return ToolforgeExisting(await self._stack.enter_async_context(opened(gateway, record)))
+
+    async def _listen(self, app: web.Application) -> None:
+        settings = self._settings
+        context = await asyncio.to_thread(_tls, settings)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, settings.api_host, settings.api_port, ssl_context=context).start()
+        host, port = runner.addresses[0][:2]
+        self.url = f"{'https' if context else 'http'}://{host}:{port}"
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    """How https is spoken. A client without a certificate may still come with a deploy token."""
+    if settings.api_certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(settings.api_certificate, settings.api_key)
+    if settings.api_client_authority is not None:
+        context.load_verify_locations(settings.api_client_authority)
+        context.verify_mode = ssl.CERT_OPTIONAL
+    return context
