@@ -8,11 +8,13 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import aiohttp
 
+from controller.backends.local import bound
 from controller.backends.local.launch import Launch, split
 from controller.models.toolconfig import ContinuousRun
 
@@ -65,7 +67,7 @@ async def _connect(host: str, port: int, seconds: float) -> str:
 async def _script(script: str, launch: Launch, seconds: float) -> str:
     try:
         process = await asyncio.create_subprocess_exec(
-            *split(script),
+            *(sys.executable, "-I", "-S", bound.__file__, *split(script)),
             cwd=launch.cwd,
             env=dict(launch.env),
             stdin=asyncio.subprocess.DEVNULL,
@@ -84,4 +86,6 @@ async def _script(script: str, launch: Launch, seconds: float) -> str:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
+    if code == bound.NOT_FOUND:
+        return f"the health check script was not found: {split(script)[0]}"
     return "" if code == 0 else f"the health check script exited with code {code}"

@@ -7,6 +7,7 @@ after itself. What is on disk decides what there is: a job exists when its job.j
 import asyncio
 import contextlib
 import itertools
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
 
@@ -33,7 +34,8 @@ class LocalJobs:
     def __init__(self, machine: Machine, scheduler: AsyncIOScheduler) -> None:
         self._machine, self._scheduler = machine, scheduler
         self._jobs: dict[tuple[str, str], AnyJob] = {}
-        self._lock = asyncio.Lock()  # jobs come and go one at a time
+        # The jobs of a tool come and go one at a time.
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks = Tasks()
 
     async def start(self) -> None:
@@ -72,7 +74,7 @@ class LocalJobs:
         check_name("component", spec.name, Reason.JOB_REFUSED)
         if isinstance(spec.run, ScheduledRun):
             _check_schedule(tool, spec.name, spec.run)
-        async with self._lock:
+        async with self._locks[tool]:
             job = self._jobs.get((tool, spec.name))
             if job is not None and job.kind is spec.kind:
                 return await job.apply(spec)
@@ -84,7 +86,7 @@ class LocalJobs:
 
     async def delete(self, tool: str, name: str) -> None:
         """As `base.Jobs.delete`; its processes end in the background."""
-        async with self._lock:
+        async with self._locks[tool]:
             if (tool, name) in self._jobs:
                 await self._remove(tool, name)
                 self._machine.on_change(tool)

@@ -186,7 +186,7 @@ class Shim:
         }
         for _ in range(60):  # a full disk may pass; without this file it counts as a crash
             with contextlib.suppress(OSError):
-                _write("exit.json", json.dumps(story))
+                _write("exit.json", json.dumps(story), durable=True)
                 return
             time.sleep(1)
 
@@ -372,11 +372,12 @@ def _read(path: str) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _write(path: str, text: str) -> None:
+def _write(path: str, text: str, *, durable: bool = False) -> None:
     with open(f".{path}.new", "w", encoding="utf-8") as file:
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     os.replace(f".{path}.new", path)
 
 

@@ -1,4 +1,4 @@
-"""The backends that the contract suite runs against: one fixture, one parameter per backend."""
+"""The backends that the contract suite runs against: one entry, one parameter per backend."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.backends.fake_world import fake_world
 from tests.contract.backends.local_world import local_world
-from tests.contract.backends.toolforge_world import toolforge_world
 from tests.contract.backends.worlds import World
 
 WORLDS: dict[str, Callable[[Path], AbstractAsyncContextManager[World]]] = {
+    "fake": fake_world,
     "local": local_world,
-    "toolforge": toolforge_world,
 }
 
 

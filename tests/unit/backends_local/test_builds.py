@@ -269,3 +269,11 @@ async def test_what_nobody_needs_is_removed_and_what_a_job_runs_is_not(
         assert left == {images.digest_of(made[number].image or "") for number in (0, 2)}
         known = {build.id for build in await local.builds.list(TOOL)}
         assert known == {made[0].id, made[2].id}
+
+
+async def test_a_followed_log_ends_with_the_build(local: LocalBackend, source: Source) -> None:
+    started = await local.builds.start(TOOL, source.request({"README": "hello"}))
+    lines = [line async for line in local.builds.log(TOOL, started.id, follow=True)]
+    [build] = await local.builds.list(TOOL)
+    assert build.state is base.BuildState.SUCCESSFUL
+    assert lines[-1].partition(" ")[2] == f"Built sha256:{images.digest_of(build.image or '')}"
