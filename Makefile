@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run demo run test unit fmt lint types imports crds generate verify faults image lock clean
+.PHONY: help setup setup-run demo run test unit fmt lint types imports crds generate verify faults bench image lock clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +51,9 @@ verify: setup ## Fail if a generated file differs from what would be written
 
 faults: setup ## Crash after every effect, and random worlds: the loop must end the same
 	@$(VENV) -m pytest -q tests/flow tests/properties
+
+bench: setup ## How fast the parts are, against a budget each
+	@$(VENV) -m tests.bench
 
 image: ## Build the container image of what is committed
 	@$(PYTHON) -m tests.gate.image

@@ -10,7 +10,7 @@ LINES = tree.text(Path("Makefile")).splitlines()
 TARGETS = [found.group(1) for line in LINES if (found := re.match(r"([a-z][a-z-]*):(?!=)", line))]
 EXPECTED = {
     *("help", "setup", "demo", "run", "test", "unit", "fmt", "lint", "types", "imports"),
-    *("crds", "generate", "verify", "faults", "image", "clean"),
+    *("crds", "generate", "verify", "faults", "bench", "image", "clean"),
 }
 
 
