@@ -9,7 +9,7 @@ is asked of `patience`. Made by the composition root and run while this process 
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -24,9 +24,9 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from controller import errors, logs
 from controller.models.toolconfig import ToolConfig
-from watchers.decide import Seen, Sight, Trouble
+from watchers.decide import Seen, Sight, Trouble, followed
 from watchers.git.resolution import RefProblem, Resolved
-from watchers.repositories.following import NOTHING, Following, Wish, wish_of
+from watchers.repositories.following import NOTHING, Follower, Following, Wish, wish_of
 from watchers.repositories.hosts import Hosts
 from watchers.repositories.patience import Patience
 from watchers.repositories.ports import Journal, Objects, Refs
@@ -150,12 +150,11 @@ class RepositoryPoller:
         wish = wish_of(tool, config, self._refs, self._pace.interval)
         if wish == old and not starting and tool not in self._unrecorded:
             return
-        # A config that was recorded before this process started is no reason for haste.
-        haste = not (starting and config and _is_recorded(config))
         for url in self._following.set(tool, wish):
             self._schedule(url)
             fresh = wish.followers.get(url, frozenset()) - old.followers.get(url, frozenset())
-            if fresh and haste:
+            # What was looked at before this process started is no reason for haste.
+            if fresh and not (starting and config and _were_checked(config, fresh)):
                 self._look(url, self._pace.soon * self._pace.random())
         self._journal.watched(len(self._following))
         if wish != NOTHING or (config and config.status.components):
@@ -283,8 +282,16 @@ def _report_bug(event: JobExecutionEvent) -> None:
         _log.error("poll_failed_unexpectedly", repository=event.job_id, trace=event.traceback)
 
 
-def _is_recorded(config: ToolConfig) -> bool:
-    return config.status.observed_generation == config.metadata.generation
+def _were_checked(config: ToolConfig, followers: Iterable[Follower]) -> bool:
+    """Whether the status knows of a check of what they follow, not of what they followed before."""
+    repositories = {name: build.repository for name, build in followed(config.spec).items()}
+    watches = config.status.components
+    return all(
+        (watch := watches.get(each.component)) is not None
+        and watch.checked_at is not None
+        and (watch.repository, watch.ref) == (repositories[each.component], each.ref)
+        for each in followers
+    )
 
 
 def _phase(url: str, interval: timedelta) -> timedelta:

@@ -10,6 +10,7 @@ from datetime import datetime
 from weakref import WeakValueDictionary
 
 from controller import logs
+from controller.store import errors as store_errors
 from watchers import decide
 from watchers.decide import Case, Known, Sight, Verdict
 from watchers.repositories.ports import Objects
@@ -45,6 +46,7 @@ class Recorder:
         self, tool: str, sights: Mapping[str, Sight], checked: Mapping[str, datetime]
     ) -> None:
         made: dict[str, Known] = {}
+        conflicts = 0
         for _ in range(_MOST_STEPS):
             config = self._objects.config(tool)
             if config is None or not self._may_act():
@@ -55,7 +57,14 @@ class Recorder:
             decision = decide.decide(case)
             match decision.step:
                 case decide.Record(status=status):
-                    await self._objects.write_status(config, status)
+                    try:
+                        await self._objects.write_status(config, status)
+                    except store_errors.Conflict:
+                        # The condition Valid is written by this process too: what it wrote can be
+                        # read by now. What others wrote cannot, so there is no third time.
+                        conflicts += 1
+                        if conflicts > 1:
+                            raise
                 case decide.Create(name=name, spec=spec):
                     await self._objects.create(tool, name, spec)
                     made[name] = Known(name, now, spec.trigger.commits, open=True)

@@ -207,6 +207,16 @@ async def test_a_start_does_not_look_at_what_was_recorded_before_its_turn(world:
     assert len(world.hosts.asked) == asked
 
 
+async def test_a_start_looks_at_once_at_what_was_changed_meanwhile(world: World) -> None:
+    async with world.running(SLOW):
+        await until(lambda: bool(world.watch() and world.watch().created))
+    world.hosts.tips[REPOSITORY]["dev"] = NEWER
+    world.objects.put("demo", spec(web=builders.component(ref="dev")))
+
+    async with world.running(SLOW):
+        await until(lambda: len(world.objects.made) == 2)
+
+
 async def test_a_start_goes_on_with_what_was_decided_before(world: World) -> None:
     world.objects.crash_before = 3
     async with world.running(SLOW):

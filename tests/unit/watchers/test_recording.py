@@ -139,6 +139,25 @@ async def test_a_failed_write_is_told_and_made_good_by_the_next_call() -> None:
     assert objects.commits("demo") == [{"web": COMMIT}]
 
 
+async def test_a_status_that_somebody_else_wrote_meanwhile_is_decided_on_again() -> None:
+    objects = ObjectsInMemory(lambda: NOW)
+    objects.put("demo", SPEC)
+    objects.failures = [errors.Conflict("it changed")]
+
+    await recorder(objects).record("demo", SIGHT, CHECKED)
+
+    assert objects.commits("demo") == [{"web": COMMIT}]
+
+
+async def test_a_status_that_changes_all_the_time_is_left_for_later() -> None:
+    objects = ObjectsInMemory(lambda: NOW)
+    objects.put("demo", SPEC)
+    objects.failures = [errors.Conflict("it changed")] * 2
+
+    with pytest.raises(errors.Conflict):
+        await recorder(objects).record("demo", SIGHT, CHECKED)
+
+
 async def test_nothing_is_written_by_one_who_may_not_act() -> None:
     objects = ObjectsInMemory(lambda: NOW)
     objects.put("demo", SPEC)
