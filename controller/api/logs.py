@@ -19,8 +19,21 @@ _MOST_LINES = 10_000
 Authorise = Callable[[web.Request, str], None]
 
 
+class KnownJob(Protocol):
+    """A job, as far as its log is concerned."""
+
+    @property
+    def name(self) -> str:
+        """The component that it runs."""
+        ...
+
+
 class JobLogs(Protocol):
     """Keeps what jobs printed."""
+
+    async def list(self, tool: str) -> Sequence[KnownJob]:
+        """The tool's jobs."""
+        ...
 
     def log(
         self, tool: str, name: str, *, follow: bool = False, lines: int = 500
@@ -72,6 +85,10 @@ class LogRoutes:
         self._authorise(request, tool)
         follow, lines = _flag(request), _number(request, "lines", _LINES)
         if "build" not in request.query:
+            known = sorted(job.name for job in await self._jobs.list(tool))
+            if component not in known:
+                names = ", ".join(known) or "none"
+                return _problem(404, f"{tool} has no job {component}; its jobs: {names}")
             return await _stream(
                 request, self._jobs.log(tool, component, follow=follow, lines=lines)
             )

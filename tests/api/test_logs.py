@@ -15,13 +15,16 @@ Client = TestClient[web.Request, web.Application]
 
 
 class Jobs:
-    """A job `web` that printed two lines."""
+    """A job `web` that printed three lines."""
+
+    async def list(self, tool: str) -> list[SimpleNamespace]:
+        return [SimpleNamespace(name="web")]
 
     async def log(
         self, tool: str, name: str, *, follow: bool = False, lines: int = 500
     ) -> AsyncIterator[str]:
-        if name != "web":
-            raise Terminal(Reason.JOB_REFUSED, f"there is no job {name}")
+        if lines == 13:
+            raise Terminal(Reason.JOB_REFUSED, "the log is gone")
         for line in ("one", "two", "three")[-lines:]:
             yield line
 
@@ -56,6 +59,7 @@ ROWS = {
     "the log of a build by its id": ("demo/logs/web?build=web-1", 200, "building web-1\n"),
     "another's build is not shown": ("demo/logs/web?build=x-1", 404, None),
     "an unknown component": ("demo/logs/nope", 404, None),
+    "a log that cannot be read": ("demo/logs/web?lines=13", 404, None),
     "a component that was never built": ("demo/logs/nope?build=latest", 404, None),
     "somebody else's tool": ("other/logs/web", 403, None),
     "no number of lines": ("demo/logs/web?lines=many", 400, None),
