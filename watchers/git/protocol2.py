@@ -51,7 +51,7 @@ class Protocol2:
             raise transport.Unsupported
         self._pins.ips[address.host] = address.ips
         try:
-            listed = parse(await self._post(address, request(wanted, self._user_agent)))
+            listed = parse(await self._ask(address, request(wanted, self._user_agent)))
         except TimeoutError:
             seconds = int(self._timeout.total or 0)
             raise transport.unreachable(address, f"did not answer within {seconds} s") from None
@@ -60,6 +60,13 @@ class Protocol2:
         except (aiohttp.ClientError, OSError):
             raise transport.unreachable(address, "could not be reached") from None
         return {name: listed[name] for name in wanted if name in listed}
+
+    async def _ask(self, address: Address, body: bytes) -> bytes:
+        try:
+            return await self._post(address, body)
+        except aiohttp.ServerDisconnectedError:
+            # The host ended a kept connection at the moment when it was used again.
+            return await self._post(address, body)
 
     async def _post(self, address: Address, body: bytes) -> bytes:
         async with self._opened().post(

@@ -1,5 +1,6 @@
 """That the cheap way is taken where it works, and given up where it does not, for good."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -115,6 +116,32 @@ def test_an_answer_gives_refs_with_what_their_tags_point_at() -> None:
 async def test_other_protocols_are_left_to_git() -> None:
     with pytest.raises(transport.Unsupported):
         await Protocol2().refs(Address("git://x.org/a", "git", "x.org", 9418, (A,)), ["HEAD"])
+
+
+async def test_a_kept_connection_that_the_host_ends_is_opened_again() -> None:
+    body = b"003d" + f"{A} refs/heads/main\n".encode() + b"0000"
+    answer = (
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-result\r\n"
+        b"Content-Length: %d\r\n\r\n" % len(body) + body
+    )
+    connections = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        await reader.readuntil(b"0000")
+        if len(connections) > 1:
+            writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as host:
+        port = host.sockets[0].getsockname()[1]
+        cheap = Protocol2(timedelta(seconds=4))
+        address = Address(f"http://x.org:{port}/a", "http", "x.org", port, ("127.0.0.1",))
+        found = await cheap.refs(address, ["refs/heads/main"])
+        await cheap.close()
+
+    assert found == {"refs/heads/main": RefFound(A)}
+    assert len(connections) == 2
 
 
 def test_only_the_newest_is_remembered() -> None:
