@@ -1,7 +1,8 @@
 """The core's ports on the cache, the store and the git client. Translation only."""
 
+import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from controller import logs
 from controller.errors import EdgeError, Terminal
@@ -13,8 +14,12 @@ from controller.reconcile.news import News
 from controller.store import errors, kinds
 from controller.store.objects import Store
 from watchers.cache import Cache
+from watchers.git import resolution as git
 from watchers.git.repositories import Repositories
+from watchers.git.resolution import RefProblem
 from watchers.validity import Validity
+
+Answers = Mapping[str, git.Resolved | RefProblem]
 
 _log = logs.logger("app")
 
@@ -81,12 +86,33 @@ class StoreWriter:
 
 
 class GitRefs:
-    """`ports.Refs` on the git client."""
+    """`ports.Refs` on the git client; refs of a repository that are asked for at once share a call."""
 
     def __init__(self, repositories: Repositories) -> None:
         self._repositories = repositories
+        self._gathering: dict[str, _Question] = {}
 
     async def resolve(self, repository: str, ref: str) -> Resolved:
         """The commit that the ref names now."""
-        found = await self._repositories.resolve_one(repository, ref)
+        question = self._gathering.get(repository)
+        if question is None:
+            question = self._gathering[repository] = _Question()
+            question.answer = asyncio.create_task(self._ask(repository, question))
+        question.refs.add(ref)
+        found = (await asyncio.shield(question.answer))[ref]
+        if isinstance(found, RefProblem):
+            raise found.error()
         return Resolved(found.commit, found.warning)
+
+    async def _ask(self, repository: str, question: "_Question") -> Answers:
+        await asyncio.sleep(0)  # who asks in this turn of the loop shares the answer
+        del self._gathering[repository]
+        return await self._repositories.resolve(repository, sorted(question.refs))
+
+
+class _Question:
+    """The refs that are being asked for, and the answer to come."""
+
+    def __init__(self) -> None:
+        self.refs: set[str] = set()
+        self.answer: asyncio.Task[Answers]
