@@ -86,7 +86,7 @@ class StoreWriter:
 
 
 class GitRefs:
-    """`ports.Refs` on the git client; refs of a repository that are asked for at once share a call."""
+    """`ports.Refs` on the git client; what is asked of a repository at once is one call."""
 
     def __init__(self, repositories: Repositories) -> None:
         self._repositories = repositories
