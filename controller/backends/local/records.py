@@ -23,7 +23,8 @@ class Definition:
     """A job as stored. Each change is a new generation.
 
     `took_over`: the generation that does the work (None: none ever did); `serving` is its spec
-    where that is an older one than `spec`.
+    where that is an older one than `spec`. `issued`: the highest generation there ever was; none is
+    used twice, because what it left behind may still be ending.
     """
 
     spec: base.JobSpec
@@ -31,11 +32,13 @@ class Definition:
     changed_at: datetime
     took_over: int | None = None
     serving: base.JobSpec | None = None
+    issued: int = 1
 
     def changed(self, spec: base.JobSpec, now: datetime) -> "Definition":
         """With a newer spec; what does the work stays, until the newer one is healthy."""
         serving = self.spec if self.took_over == self.generation else self.serving
-        return Definition(spec, self.generation + 1, now, self.took_over, serving)
+        number = self.issued + 1
+        return Definition(spec, number, now, self.took_over, serving, issued=number)
 
     def taken_over(self) -> "Definition":
         """The newest generation does the work now."""
@@ -45,7 +48,7 @@ class Definition:
         """The newest generation is dropped for the one that still does the work."""
         if self.serving is None or self.took_over is None:
             return self
-        return Definition(self.serving, self.took_over, now, self.took_over)
+        return Definition(self.serving, self.took_over, now, self.took_over, issued=self.issued)
 
 
 @dataclass(frozen=True, slots=True)

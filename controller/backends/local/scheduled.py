@@ -67,9 +67,7 @@ class ScheduledJob:
         before = self.definition
         if spec == before.spec:
             return base.Applied(JobChange.UNCHANGED)
-        after = replace(
-            before, spec=spec, generation=before.generation + 1, changed_at=self._machine.clock()
-        )
+        after = before.changed(spec, self._machine.clock())
         await asyncio.to_thread(records.store, self._directory, after)
         self.definition = after
         self._set_clock()
