@@ -54,6 +54,7 @@ faults: setup ## Crash after every effect, and random worlds: the loop must end 
 
 bench: setup ## How fast the parts are, against a budget each
 	@$(VENV) -m tests.bench
+	@$(VENV) -m tests.bench.deployments --large
 
 image: ## Build the container image of what is committed
 	@$(PYTHON) -m tests.gate.image

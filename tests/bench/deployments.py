@@ -1,0 +1,217 @@
+"""How long deployments take, and what they cost the controller: the issue's table, measured.
+
+Real processes over real HTTP on this machine: control plane, builds-api and jobs-api stand-ins
+(builds of a second, jobs ready at once), a git server, `ptd controller` with settle time 0. The
+reference beside it was measured on the existing service with the same work on two cores.
+"""
+
+import asyncio
+import contextlib
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+from prometheus_client import CollectorRegistry
+from rich.console import Console
+from rich.table import Table
+
+from controller.metrics import RequestMetrics
+from controller.models.meta import config_name
+from controller.store import kinds
+from controller.store.calls import Calls
+from controller.store.client import open_kubeconfig
+from controller.store.objects import Store
+from controller.store.secrets import Secrets
+from tests.support.gitrepo import BareRepository
+from tests.support.ptdlocal import environment
+
+NAME = "20261121-120000-{:010d}"
+
+
+@dataclass(frozen=True)
+class Work:
+    """So many tools with so many components; what the existing service and we may take."""
+
+    tools: int
+    components: int
+    existing: str
+    bar: float
+
+
+WORK = (
+    Work(1, 1, "5.2", 1.5),
+    Work(1, 10, "7.3", 1.5),
+    Work(20, 3, "12.6", 2.5),
+    Work(50, 1, "27", 4.0),
+)
+LARGE = Work(1000, 3, "-", 60.0)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The running processes, and a client."""
+
+    controller: psutil.Process
+    store: Store
+    secrets: Secrets
+    repository: str
+
+    def cpu(self) -> float:
+        """CPU seconds of the controller so far, its git processes included."""
+        times = self.controller.cpu_times()
+        return times.user + times.system + times.children_user + times.children_system
+
+    def memory(self) -> float:
+        """MiB that the controller holds."""
+        return float(self.controller.memory_info().rss) / 2**20
+
+
+def free_port() -> int:
+    """A port that nobody has at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.asynccontextmanager
+async def started(*command: str, log: Path, **variables: str) -> AsyncIterator[psutil.Process]:
+    """A Python module as a process, ended with the block."""
+    with log.open("wb") as out:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", *command),
+            stdout=out,
+            stderr=out,
+            env=environment() | variables,
+        )
+    try:
+        yield psutil.Process(process.pid)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+
+
+@contextlib.asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[Bench]:
+    """Everything that a deployment needs."""
+    builds, jobs = free_port(), free_port()
+    repository = BareRepository.create(folder / "tool.git")
+    repository.commit({"Procfile": "web: true\n"})
+    kubeconfig = folder / "kubeconfig"
+    toolforge = (
+        *("tests.support.toolforge", "--builds-port", str(builds), "--jobs-port", str(jobs)),
+        *("--build-pending", "0", "--build-seconds", "1", "--parallel", "1000", "--git"),
+    )
+    settings = {
+        "PTD_KUBECONFIG": str(kubeconfig),
+        "PTD_TOOLFORGE_BUILDS_URL": f"http://127.0.0.1:{builds}",
+        "PTD_TOOLFORGE_JOBS_URL": f"http://127.0.0.1:{jobs}",
+        "PTD_TOOLFORGE_TOOL_HEADER": "true",
+        "PTD_SETTLE_TIME": "1ms",
+        "PTD_BUILD_INTERVAL": "500ms",
+        "PTD_JOB_INTERVAL": "250ms",
+        "PTD_GIT_ALLOW_FILE": "true",
+        "PTD_GIT_SCHEMES": "https,http,file",
+        "PTD_OPS_PORT": "0",
+        "PTD_WORKERS": "64",
+        "PTD_LEASE_NAMESPACE": "default",
+    }
+    async with (
+        started("tests.bench.plane", str(folder), log=folder / "plane.log"),
+        started(*toolforge, log=folder / "toolforge.log"),
+    ):
+        while not kubeconfig.is_file():  # noqa: ASYNC110 - of another process
+            await asyncio.sleep(0.05)
+        async with (
+            started("controller", "controller", log=folder / "ptd.log", **settings) as controller,
+            client(kubeconfig) as (store, secrets),
+        ):
+            await led(folder / "ptd.log")
+            yield Bench(controller, store, secrets, f"file://{repository.path}")
+
+
+async def led(log: Path) -> None:
+    """Wait until the controller leads."""
+    while "leading" not in log.read_text():  # noqa: ASYNC110 - of another process
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(11)  # the first leader of a new Lease waits before it acts
+
+
+@contextlib.asynccontextmanager
+async def client(kubeconfig: Path) -> AsyncIterator[tuple[Store, Secrets]]:
+    """A client of the control plane."""
+    connection = await open_kubeconfig(kubeconfig, time.monotonic)
+    try:
+        calls = Calls(connection, RequestMetrics(CollectorRegistry()), time.monotonic)
+        yield Store(calls, lambda: datetime.now(UTC), "bench"), Secrets(calls)
+    finally:
+        await connection.close()
+
+
+async def measured(bench: Bench, work: Work, round_: int) -> dict[str, float]:
+    """Deploy all tools at once, and wait until each is successful."""
+    tools = [f"b{round_}x{number}" for number in range(work.tools)]
+    await asyncio.gather(*(prepared(bench, tool, work.components) for tool in tools))
+    await asyncio.sleep(1)
+    begun, cpu = time.monotonic(), bench.cpu()
+    name = NAME.format(round_)
+    await asyncio.gather(*(bench.store.create(kinds.DEPLOYMENTS, tool, name, {}) for tool in tools))
+    await asyncio.gather(*(ended(bench, tool, name) for tool in tools))
+    took = time.monotonic() - begun
+    return {
+        "seconds": took,
+        "cpu": (bench.cpu() - cpu) / work.tools,
+        "memory": bench.memory(),
+    }
+
+
+async def prepared(bench: Bench, tool: str, components: int) -> None:
+    """A namespace and a config."""
+    await bench.secrets.ensure_namespace(tool)
+    component: dict[str, Any] = {
+        "component_type": "continuous",
+        "build": {"repository": bench.repository, "ref": "main"},
+        "run": {"command": "web"},
+    }
+    spec = {"components": {f"c{number}": component for number in range(components)}}
+    await bench.store.put(kinds.CONFIGS, tool, config_name(tool), spec)
+
+
+async def ended(bench: Bench, tool: str, name: str) -> None:
+    """Wait until the deployment is successful; mostly by looking at the first tool's."""
+    while True:
+        found = await bench.store.get(kinds.DEPLOYMENTS, tool, name)
+        if found.final:
+            assert found.status.status == "successful", found.status.failure
+            return
+        await asyncio.sleep(0.1 if tool.endswith("x0") else 1.0)
+
+
+async def main(arguments: Sequence[str]) -> None:
+    """Measure, and print the table."""
+    console = Console()
+    table = Table(title="Deployments: settle time 0, builds of 1 s, jobs ready at once")
+    for heading in ("tools", "components", "existing s", "bar s", "ours s", "CPU ms each", "MiB"):
+        table.add_column(heading, justify="right")
+    work = (*WORK, LARGE) if "--large" in arguments else WORK
+    with tempfile.TemporaryDirectory(prefix="ptd-bench-") as folder:
+        async with running(Path(folder)) as bench:
+            for number, each in enumerate(work, start=1):
+                found = await measured(bench, each, number)
+                table.add_row(
+                    *(str(each.tools), str(each.components), each.existing, f"{each.bar:.1f}"),
+                    *(f"{found['seconds']:.1f}", f"{1000 * found['cpu']:.0f}"),
+                    f"{found['memory']:.0f}",
+                )
+    console.print(table)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))
