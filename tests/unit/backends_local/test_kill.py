@@ -1,14 +1,17 @@
 """kill -9 of ptd: the next one finds the same processes; nothing is doubled, lost or left."""
 
 import asyncio
+import contextlib
 import json
 import os
+import random
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from controller import errors
@@ -34,8 +37,13 @@ Carry = Callable[[dict[str, object]], Awaitable[None]]
 
 
 @asynccontextmanager
-async def killed_afterwards(site: Site, linger: float = 30) -> AsyncIterator[Carry]:
-    """Another ptd on the site's root, which is killed at the end of the block."""
+async def killed_afterwards(
+    site: Site, linger: float = 30, *, wait: bool = True
+) -> AsyncIterator[Carry]:
+    """Another ptd on the site's root, which is killed at the end of the block.
+
+    What it is given is done when the call is, unless `wait` says not to.
+    """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.unit.backends_local.host", str(site.root), str(linger)),
         cwd=REPOSITORY_ROOT,
@@ -50,7 +58,7 @@ async def killed_afterwards(site: Site, linger: float = 30) -> AsyncIterator[Car
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(json.dumps(request).encode() + b"\n")
-        assert await process.stdout.readline() == b"done\n"
+        assert not wait or await process.stdout.readline() == b"done\n"
 
     try:
         yield carry_out
@@ -201,3 +209,39 @@ async def test_a_second_ptd_on_the_same_root_is_refused(site: Site) -> None:
             async with site.backend():
                 pass
     assert refused.value.message == f"another ptd (process {os.getpid()}) works on {site.root}"
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_kills_at_random_moments_leave_exactly_what_is_wanted(site: Site, seed: int) -> None:
+    chance = random.Random(seed)
+    mark = f"chance-{os.getpid()}-{seed}"
+    for number in range(3):
+        async with killed_afterwards(site, wait=False) as carry_out:
+            await carry_out(job(site.serving(f"{mark} {number}", replicas=chance.randint(1, 2))))
+            await asyncio.sleep(chance.random() * 0.4)
+            victims: list[int | Path] = [*serving(mark), *site.root.glob("**/instances/*/pid")]
+            if victims and chance.random() < 0.7:
+                kill(chance.choice(victims))
+            await asyncio.sleep(chance.random() * 0.2)
+    last = site.serving(f"{mark} last", replicas=2)
+    async with site.backend() as local:
+        await local.jobs.apply(TOOL, last)
+        found = await job_that(local, lambda job: is_up(job) and job.serving is None)
+        await shims_left(site.root, 2)
+        assert found.spec == last
+        assert (len(serving(mark)), running_in(site.root)) == (2, 2)
+        assert (await site.ask()).startswith(mark)
+    assert serving(mark) == []
+
+
+def serving(mark: str) -> list[int]:
+    """The processes that answer with this mark."""
+    processes = psutil.process_iter(["pid", "cmdline"])
+    lines = {process.pid: process.info["cmdline"] or [] for process in processes}
+    return [pid for pid, line in lines.items() if "server.py" in line and mark in line]
+
+
+def kill(victim: int | Path) -> None:
+    """kill -9, if it is still there: a process, or the shim whose pid is in the file."""
+    with contextlib.suppress(OSError, ValueError):
+        os.kill(victim if isinstance(victim, int) else int(victim.read_text()), signal.SIGKILL)
