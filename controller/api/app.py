@@ -6,7 +6,7 @@ checked, the handler runs. Handlers know no HTTP.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -63,20 +63,26 @@ class Parts:
     prepare: Prepare = leave
 
 
-def application(parts: Callable[[], Parts], metrics: HttpMetrics) -> web.Application:
-    """The application. `parts` is asked at the first request: in local mode the listener is there
-    before what it serves; until then it raises problems.Refused."""
+def application(
+    parts: Callable[[], Parts], metrics: HttpMetrics, prefixes: Sequence[str] = ("",)
+) -> web.Application:
+    """The application, with its routes below each of `prefixes`.
+
+    `parts` is asked at the first request: in local mode the listener is there before what it
+    serves; until then it raises problems.Refused.
+    """
     app = web.Application(middlewares=[_observed(metrics), _errors_in_our_form])
     service = cache(lambda: _Service(parts()))
-    for route in ROUTES:
-        app.router.add_route(route.method, route.path, _served(route, service))
-    for path in dict.fromkeys(route.path for route in ROUTES):
-        app.router.add_route("*", f"{path}/", _without_slash)
     document = openapi.document()
-    app.router.add_route("GET", "/openapi.json", _fixed(document))
     html = page.render(document)
-    for path in ("/docs", "/redoc"):
-        app.router.add_route("GET", path, _page(html))
+    for prefix in prefixes:
+        for route in ROUTES:
+            app.router.add_route(route.method, prefix + route.path, _served(route, service))
+        for path in dict.fromkeys(route.path for route in ROUTES):
+            app.router.add_route("*", f"{prefix}{path}/", _without_slash)
+        app.router.add_route("GET", f"{prefix}/openapi.json", _fixed(document))
+        for path in ("/docs", "/redoc"):
+            app.router.add_route("GET", prefix + path, _page(html))
     return app
 
 

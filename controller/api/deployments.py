@@ -73,13 +73,13 @@ class Deployments:
         """POST. Nothing is fetched, stored or made unless everything before has succeeded."""
         spec = _asked(call)
         found, config = await asyncio.gather(self._all(call.tool), self._configs.current(call.tool))
-        unfinished = [each for each in found if not each.final]
-        if len(unfinished) >= self._limits.unfinished:
-            raise Refused(409, texts.too_many(len(unfinished), self._limits.unfinished))
+        ahead = sum(wire.state(each) in _CANCELLABLE for each in found)
+        if ahead >= self._limits.unfinished:
+            raise Refused(409, texts.too_many(ahead, self._limits.unfinished))
         used = await self._configs.refreshed(call.tool, config)
         made = await self._make(call.tool, spec, found[-1].name if found else "")
         done = f"Deployment for {call.tool} created successfully."
-        return Answer(wire.deployment(made, used, len(unfinished)), {"info": [done]})
+        return Answer(wire.deployment(made, used, ahead), {"info": [done]})
 
     async def cancel(self, call: Call) -> Answer:
         """PUT. A cancel is one field of the spec: no write of the controller can undo it."""

@@ -37,6 +37,7 @@ from controller.store.secrets import Secrets
 from watchers.git.addresses import Guard
 
 _SHUTDOWN = 5.0  # seconds for requests that are being answered
+_PREFIXES = ("", "/components")  # behind a gateway that takes its prefix away, and without one
 
 
 def parts_of(settings: Settings, calls: Calls, clocks: Clocks, trust: Trust) -> Parts:
@@ -87,7 +88,7 @@ class Api:
         trust = Trust(settings.trust_gateway, settings.api_client_authority is not None)
         made = parts_of(settings, await self._connect(), CLOCKS, trust)
         parts = replace(made, existing=await self._existing())
-        app = application(lambda: parts, self._metrics.http)
+        app = application(lambda: parts, self._metrics.http, _PREFIXES)
         ready = {"control plane": parts.health.problem}
         OpsRoutes(self._metrics.registry, {}, ready).mount(app)
         await self._listen(app)

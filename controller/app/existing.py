@@ -51,12 +51,17 @@ def _job(raw: Mapping[str, Any]) -> ExistingJob:
 
 def _build(raw: Mapping[str, Any]) -> ExistingBuild:
     given = raw["parameters"]
-    return ExistingBuild(str(given["image_name"]), str(given["source_url"]), given.get("ref") or "")
+    ref = str(given.get("ref") or "")
+    for kind in ("refs/heads/", "refs/tags/"):  # our own builds name refs in full
+        ref = ref.removeprefix(kind)
+    return ExistingBuild(str(given["image_name"]), str(given["source_url"]), ref)
 
 
 def _is_complete(raw: Mapping[str, Any]) -> bool:
     given = raw.get("parameters") or {}
-    return bool(raw.get("destination_image") and given.get("image_name") and given["source_url"])
+    return bool(
+        raw.get("destination_image") and given.get("image_name") and given.get("source_url")
+    )
 
 
 def _started(raw: Mapping[str, Any]) -> str:

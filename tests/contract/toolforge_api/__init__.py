@@ -1,0 +1,1 @@
+"""The HTTP API, held to what Toolforge's own service and client do."""
