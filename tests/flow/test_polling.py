@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -58,10 +58,24 @@ class World:
             task.cancel()
             await asyncio.wait([task])
 
+    def has_deployed(self, *commits: str) -> bool:
+        """Whether there are deployments for exactly these commits, and that is written down."""
+        watch = self.objects.configs["demo"].status.components.get("web")
+        made = self.objects.commits("demo") == [{"web": it} for it in commits]
+        return made and watch is not None and watch.created
+
+    def error(self) -> str:
+        """The reason in the status."""
+        return self.objects.configs["demo"].status.components["web"].error_reason
+
     async def until_deployed(self, *commits: str) -> None:
         """Wait until there are deployments for exactly these commits."""
-        async with asyncio.timeout(10):
-            while self.objects.commits("demo") != [{"web": it} for it in commits]:  # noqa: ASYNC110
+        await self.until(lambda: self.has_deployed(*commits))
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something is so, twenty seconds at most."""
+        async with asyncio.timeout(20):
+            while not condition():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
 
@@ -113,22 +127,21 @@ async def test_a_crash_at_any_write_neither_loses_nor_doubles_a_push(
     write: int, world: World
 ) -> None:
     repository = world.server.repository("app.git")
-    pushed = [repository.commit({"a": "1"})]
     world.follow("app.git")
     world.objects.crash_after = write
-    async with world.polling() as task:
-        await asyncio.wait([task], timeout=0.5)
-    async with world.polling() as task:
-        await asyncio.wait([task], timeout=0.4)
-        pushed.append(repository.commit({"a": "2"}))
-        await asyncio.wait([task], timeout=0.5)
-    if task.done() and not task.cancelled():
-        assert isinstance(task.exception(), CrashError)
-    world.objects.crash_after = None
+    pushed = []
+    for content in ("1", "2"):
+        pushed.append(repository.commit({"a": content}))
+        while not world.has_deployed(*pushed):
+            world.objects.crashed = False
+            async with world.polling() as task:
+                await world.until(lambda: world.has_deployed(*pushed) or world.objects.crashed)
+            if not task.cancelled():
+                assert isinstance(task.exception(), CrashError)
     async with world.polling():
-        await world.until_deployed(*pushed)
         await asyncio.sleep(0.4)
 
+    assert world.objects.writes >= write
     assert world.objects.commits("demo") == [{"web": commit} for commit in pushed]
 
 
@@ -139,9 +152,9 @@ async def test_a_vanished_branch_and_a_private_repository_are_told_apart(world: 
     async with world.polling():
         await world.until_deployed(tip)
         repository.delete_ref("refs/heads/main")
-        await _until_error(world, "RefNotFound")
+        await world.until(lambda: world.error() == "RefNotFound")
         world.server.faults["app.git"] = Fault(401)
-        await _until_error(world, "RepositoryNotFound")
+        await world.until(lambda: world.error() == "RepositoryNotFound")
 
     watch = world.objects.configs["demo"].status.components["web"]
     assert watch.commit == tip
@@ -149,9 +162,3 @@ async def test_a_vanished_branch_and_a_private_repository_are_told_apart(world: 
         "127.0.0.1 has no public repository at this address (HTTP 401). "
         "Check the address; make the repository public or name its credentials."
     )
-
-
-async def _until_error(world: World, reason: str) -> None:
-    async with asyncio.timeout(10):
-        while world.objects.configs["demo"].status.components["web"].error_reason != reason:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)

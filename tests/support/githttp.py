@@ -69,7 +69,7 @@ class GitServer:
         for transport in self._endless_to:
             transport.abort()
         await self._runner.cleanup()
-        await asyncio.sleep(0)  # sockets are closed by a callback
+        await asyncio.sleep(0.01)  # sockets are closed by callbacks
 
     def repository(self, name: str, branch: str = "main") -> BareRepository:
         """A new, empty repository, served at `address(name)`."""

@@ -29,6 +29,7 @@ class ObjectsInMemory:
         self.writes = 0
         self.crash_before: int | None = None
         self.crash_after: int | None = None
+        self.crashed = False
         self.failures: list[Exception] = []
         self.changed: Callable[[str], None] = lambda _: None
         self._clock = clock
@@ -98,12 +99,15 @@ class ObjectsInMemory:
 
     def _die_or_fail(self, crash: int | None) -> None:
         self.writes += 1
-        if self.writes == crash:
-            raise CrashError
+        self._die(crash)
         if self.failures:
             raise self.failures.pop(0)
 
     def _wrote(self, tool: str) -> None:
-        if self.writes == self.crash_after:
-            raise CrashError
+        self._die(self.crash_after)
         self.changed(tool)
+
+    def _die(self, crash: int | None) -> None:
+        if self.writes == crash:
+            self.crashed = True
+            raise CrashError

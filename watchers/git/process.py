@@ -8,8 +8,8 @@ Used by `ls_remote` only; what the arguments mean is decided there.
 import asyncio
 import contextlib
 import os
-import resource
 import selectors
+import shutil
 import signal
 import subprocess
 import time
@@ -115,11 +115,13 @@ class _Running:
         deadline = time.monotonic() + self._limits.time.total_seconds()
         # GitPython's wrapper ends the process when it is dropped, so it is held to the end.
         wrapper = git.cmd.Git("/").execute(
-            list(self._command), env=self._env, as_process=True, start_new_session=True
+            limited(self._command, self._limits.memory),
+            env=self._env,
+            as_process=True,
+            start_new_session=True,
         )
         process = cast("subprocess.Popen[bytes]", wrapper.proc)
         self._pid = process.pid
-        _limit_memory(process.pid, self._limits.memory)
         if self._killed:
             self.kill()
         with process:
@@ -164,12 +166,12 @@ class _Running:
         return bytes(output), bytes(complaint)
 
 
-def _limit_memory(pid: int, limit: int) -> None:
-    """Limit the process and what it starts from now on.
+def limited(command: Sequence[str], memory: int) -> list[str]:
+    """The command with a limit on the memory of it and of each process that it starts.
 
-    From outside, because running code between fork and exec is not safe in a program with threads.
-    git has not parsed its arguments yet at this moment, let alone started a child.
+    By a program of util-linux, which every Linux has, before git begins: set from here afterwards,
+    the limit would miss a child that git has started meanwhile, and code between fork and exec is
+    not safe in a program with threads. Elsewhere time and output are limited, memory is not.
     """
-    if hasattr(resource, "prlimit"):
-        with contextlib.suppress(ProcessLookupError):
-            resource.prlimit(pid, resource.RLIMIT_AS, (limit, limit))
+    prlimit = shutil.which("prlimit")
+    return [prlimit, f"--as={memory}", *command] if prlimit else list(command)
