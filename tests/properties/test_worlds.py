@@ -30,16 +30,35 @@ actions = st.one_of(
     st.tuples(st.just("deploy"), st.sampled_from(list(Trigger)), st.booleans(), st.booleans()),
     st.tuples(st.just("push"), st.sampled_from(["main", "worker"]), st.sampled_from(COMMITS)),
     st.tuples(st.just("config"), st.integers(0, len(CONFIGS) - 1)),
-    st.tuples(st.just("cancel"), st.integers(0, 9)),
+    st.tuples(st.just("cancel"), st.integers(-2, 1)),
     st.tuples(st.just("delete"), st.integers(0, 9)),
     st.tuples(st.just("break"), st.sampled_from(COMMITS), st.sampled_from(["build", "run", "up"])),
-    st.tuples(st.just("wait"), st.integers(1, 30)),
+    st.tuples(st.just("wait"), st.sampled_from([0.2, 0.5, 1.0, 3.0, 30.0])),
     st.tuples(st.just("crash"), st.integers(1, 12)),
 )
 
 
+CHANGES = ("start build", "apply job", "delete job")
+
+
 class WatchedWorld(World):
-    """A world that checks what must always hold, at every write."""
+    """A world that checks what must always hold, at every write and at every effect."""
+
+    def _effect(self, name: str) -> None:
+        if name in CHANGES:
+            self._check_effect(name)
+        super()._effect(name)
+
+    def _check_effect(self, name: str) -> None:
+        active = [d for d in self.deployments.values() if d.status.started_at and not d.final]
+        if any(d.spec.cancel for d in active) and name == "start build":
+            raise AssertionError("a build was started after the cancel was seen")
+        known = Counter(
+            b.component
+            for b in self.backend.live_builds("demo")
+            if b.deployment in self.deployments
+        )
+        assert all(count == 1 for count in known.values()), f"two live builds: {known}"
 
     async def patch_status(
         self, deployment: ToolDeployment, status: ToolDeploymentStatus
@@ -75,6 +94,7 @@ async def play(script: list[tuple[object, ...]]) -> WatchedWorld:
             retained=3,
         ),
     )
+    world.backend.slots = 1  # the second component waits, which is where much can happen
     for number, step in enumerate(script):
         await _act(world, number, step)
     await world.run(seconds=3600 * 3)
@@ -99,7 +119,7 @@ async def _act(world: WatchedWorld, number: int, step: tuple[object, ...]) -> No
             backend = world.backend
             kinds = {"build": backend.broken_builds, "run": backend.crashing}
             kinds.get(what, backend.unhealthy).add(commit)
-        case ("wait", int(seconds)):
+        case ("wait", float(seconds)):
             await world.run(seconds=seconds)
         case ("crash", int(effects)):
             world.crash_at = len(world.effects) + effects
@@ -111,8 +131,8 @@ def twice_built(backend: FakeBackend) -> list[object]:
     return [key for key, count in counts.items() if count > 1]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(actions, min_size=1, max_size=25))
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(actions, min_size=5, max_size=30))
 def test_whatever_happens_everything_ends_and_then_it_is_quiet(
     script: list[tuple[object, ...]],
 ) -> None:

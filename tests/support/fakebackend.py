@@ -65,6 +65,10 @@ class FakeBackend:
         self.builds = FakeBuilds(self)
         self.jobs = FakeJobs(self)
 
+    def live_builds(self, tool: str) -> tuple[Build, ...]:
+        """The builds that are going at the moment."""
+        return self.builds.live(tool)
+
     @property
     def backend(self) -> Backend:
         """Both halves, as the core takes them."""
@@ -85,13 +89,18 @@ class FakeBuilds:
         builds = [self._now(build) for build in self._builds.get(tool, {}).values()]
         return sorted(builds, key=lambda b: b.created_at, reverse=True)
 
+    def live(self, tool: str) -> tuple[Build, ...]:
+        """Those that are going."""
+        known = [self._now(build) for build in self._builds.get(tool, {}).values()]
+        return tuple(build for build in known if build.state.live)
+
     async def start(self, tool: str, request: BuildRequest) -> Build:
         """Start a build, or answer with the one that an equal request started."""
         builds = self._builds.setdefault(tool, {})
         build_id = f"{request.component}-{request.deployment}-{request.commit[:7]}"
         if build_id in builds:
             return self._now(builds[build_id])
-        going = [b for b in builds.values() if self._now(b).state.live]
+        going = self.live(tool)
         if len(going) >= self._world.slots:
             message = f"Got too many builds running ({len(going)})"
             raise Waiting(Reason.BUILD_QUEUE_FULL, message, timedelta(seconds=2))
