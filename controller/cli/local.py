@@ -5,9 +5,12 @@ together in `controller.app.local`, imported late so that `ptd --help` answers a
 """
 
 import asyncio
+import io
+import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import TextIO, cast
 
 import click
 
@@ -58,14 +61,30 @@ def _settings() -> Settings:
     return given.model_copy(update=unset)
 
 
+class _Above(io.TextIOBase):
+    """Standard error as it is now: the live view replaces it, to put lines above itself."""
+
+    def write(self, text: str) -> int:
+        """Write to whatever standard error is now."""
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush that."""
+        sys.stderr.flush()
+
+
 async def _run(data: Path, port: int, tools: Sequence[str], settings: Settings) -> int:
     from rich.console import Console  # noqa: PLC0415
 
     from controller import errors, logs  # noqa: PLC0415
     from controller.app.local import Local  # noqa: PLC0415
 
-    logs.configure(level=settings.log_level, form=logs.LogFormat(settings.log_format))
     console = Console()
+    logs.configure(
+        level=settings.log_level,
+        form=logs.LogFormat(settings.log_format),
+        stream=cast(TextIO, _Above()),
+    )
     stop = until.signals()
     running = Local(data, port, tools, settings, console)
     try:

@@ -272,7 +272,9 @@ class RepositoryPoller:
         try:
             await self._recorder.record(tool, sights, checked)
         except errors.EdgeError as error:
-            _log.warning("poll_not_recorded", tool=tool, reason=error.reason, error=error.message)
+            # What may pass (a lost write race, mostly) is tried again soon: no reason for alarm.
+            tell = _log.info if isinstance(error, errors.Transient) else _log.warning
+            tell("poll_not_recorded", tool=tool, reason=error.reason, error=error.message)
             return False
         return True
 
