@@ -156,7 +156,7 @@ class Deployments:
         self, tool: str, shown: Sequence[ToolDeployment]
     ) -> ToolConfigSpec | None:
         """The present config, where one of them has no snapshot of its own yet."""
-        if all(each.is_history or each.status.tool_config for each in shown):
+        if all(each.final or each.status.tool_config for each in shown):
             return None
         try:
             return (await self._configs.current(tool)).spec

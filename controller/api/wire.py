@@ -124,12 +124,13 @@ def deployment(
     """A deployment as the API shows it.
 
     One that has not begun has no snapshot of the config yet: it shows `config_now`, which is what
-    would be deployed. `ahead` is the number of deployments before one that was just created.
+    would be deployed; one that ended without having begun has none, and no components. `ahead` is
+    the number of deployments before one that was just created.
     """
     if found.is_history:
         return _history(found)
     spec, status = found.spec, found.status
-    used = status.tool_config or config_now
+    used = status.tool_config or (None if status.status.final else config_now)
     fields: JSON = {
         "deploy_id": found.name,
         "creation_time": f"{created(found).astimezone(UTC):{_TIME}}",
