@@ -7,6 +7,7 @@ checked, the handler runs. Handlers know no HTTP.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -20,16 +21,20 @@ from aiohttp.typedefs import Handler as WebHandler
 from aiohttp.typedefs import Middleware
 
 from controller import logs
-from controller.api import openapi, page, problems, reading, texts
+from controller.api import openapi, page, problem_body, problems, reading, texts
 from controller.api.auth import TOKEN_QUERY, Gate, Needs, Trust
-from controller.api.calls import Answer, Call, Handler
+from controller.api.calls import HEADERS, Answer, Call, Handler, Stream, wants_lines
+from controller.api.changes import Changes
 from controller.api.configs import Configs, Prepare, Sources, leave
 from controller.api.deployments import Deployments, Limits
 from controller.api.deploytokens import DeployTokens, Secrets, TokenRoutes
+from controller.api.events import Events
 from controller.api.generate import Existing, Generator, Nothing
 from controller.api.health import Health
 from controller.api.problems import Refused
 from controller.api.routes import ROUTES, Body, Route
+from controller.api.sight import Sight
+from controller.api.waiting import Waiting
 from controller.config import Policy
 from controller.metrics import HttpMetrics
 from controller.models.tooldeployment import Trigger
@@ -41,7 +46,10 @@ _TOOL = re.compile(r"[a-z0-9]([-a-z0-9]{0,56}[a-z0-9])?")
 _DEPLOYMENT = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _ROUTE = web.RequestKey("route", str)
 _CALLER = web.RequestKey("caller", str)
+_PROBLEMS = web.RequestKey("problems", bool)
 _NO_ROUTE = "none"
+_PROBLEM = "application/problem+json"
+_UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 _log = logs.logger("api")
 
 
@@ -61,6 +69,7 @@ class Parts:
     token_lifetime: timedelta = LIFETIME
     existing: Existing = field(default_factory=Nothing)
     prepare: Prepare = leave
+    changes: Changes = field(default_factory=Changes)
 
 
 def application(
@@ -73,6 +82,12 @@ def application(
     """
     app = web.Application(middlewares=[_observed(metrics), _errors_in_our_form])
     service = cache(lambda: _Service(parts()))
+
+    async def tell_who_waits(_app: web.Application) -> None:
+        with suppress(Refused):
+            parts().changes.close()
+
+    app.on_shutdown.append(tell_who_waits)
     document = openapi.document()
     html = page.render(document)
     for prefix in prefixes:
@@ -94,6 +109,8 @@ class _Service:
         configs = Configs(parts.store, parts.sources, parts.policy, parts.prepare)
         deployments = Deployments(parts.store, configs, parts.clock, parts.draw, parts.limits)
         token_routes = TokenRoutes(tokens, parts.prepare)
+        sight = Sight(parts.store, parts.changes)
+        waiting = Waiting(sight, parts.changes, deployments.shown)
         self.gate = Gate(parts.trust, tokens)
         self.handlers: Mapping[str, Handler] = {
             "healthz": parts.health.show,
@@ -109,7 +126,9 @@ class _Service:
             "cancel_tool_deployment": deployments.cancel,
             "list_tool_deployments": deployments.list,
             "create_tool_deployment": deployments.create,
-            "get_tool_deployment": deployments.show,
+            "get_tool_deployment": waiting.resource,
+            "wait_for_tool_deployment": waiting.wait,
+            "stream_tool_deployment": Events(sight, parts.changes).stream,
             "delete_tool_deployment": deployments.delete,
         }
 
@@ -117,6 +136,7 @@ class _Service:
 def _served(route: Route, service: Callable[[], _Service]) -> WebHandler:
     async def handle(request: web.Request) -> web.StreamResponse:
         request[_ROUTE] = route.path
+        request[_PROBLEMS] = route.problems
         body = await reading.body(request) if route.body is not Body.NONE else reading.ABSENT
         tool = request.match_info.get("toolname", "")
         caller = Trigger.API
@@ -125,8 +145,10 @@ def _served(route: Route, service: Callable[[], _Service]) -> WebHandler:
             caller = await service().gate.admit(request, tool, route.needs)
             request[_CALLER] = caller.value
         reading.query(request.query, route.known_query)
-        call = Call(tool, caller, dict(request.match_info), dict(request.query), body)
-        return _response(await service().handlers[route.operation](call))
+        known = {name: request.headers[name] for name in HEADERS if name in request.headers}
+        call = Call(tool, caller, dict(request.match_info), dict(request.query), body, known)
+        answer = await service().handlers[route.operation](call)
+        return _response(answer) if isinstance(answer, Answer) else await _streamed(request, answer)
 
     return handle
 
@@ -140,8 +162,27 @@ def _check_names(tool: str, deployment: str) -> None:
 
 
 def _response(answer: Answer) -> web.Response:
+    status, headers = answer.status, answer.headers
+    if status in (204, 304):
+        return web.Response(status=status, headers=headers)
+    if answer.lines is not None:
+        return web.Response(text=answer.lines, status=status, headers=headers)
+    if answer.whole:
+        return web.json_response(answer.data, status=status, headers=headers, content_type=_PROBLEM)
     body = {"data": answer.data, "messages": answer.messages}
-    return web.json_response(body, status=answer.status)
+    return web.json_response(body, status=status, headers=headers)
+
+
+async def _streamed(request: web.Request, stream: Stream) -> web.StreamResponse:
+    headers = {"Content-Type": "text/event-stream; charset=utf-8", **_UNBUFFERED}
+    response = web.StreamResponse(headers=headers)
+    await response.prepare(request)
+    with suppress(ConnectionResetError):  # the client went away
+        async with aclosing(stream.events):
+            async for event in stream.events:
+                await response.write(event.encode())
+        await response.write_eof()
+    return response
 
 
 @web.middleware
@@ -160,7 +201,21 @@ async def _errors_in_our_form(request: web.Request, handler: WebHandler) -> web.
         if problem.bug:
             _log.error("request_failed", route=request.get(_ROUTE, _NO_ROUTE), exc_info=error)
         headers = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
-        return web.json_response(problem.body, status=problem.status, headers=headers)
+        return _failed(request, problem, headers)
+
+
+def _failed(
+    request: web.Request, problem: problems.Problem, headers: Mapping[str, str]
+) -> web.Response:
+    """A failure in the form that the route has, or that the client asks for."""
+    status, messages = problem.status, problem.messages
+    phrase = HTTPStatus(status).phrase.lower().replace(" ", "-")
+    body = problem_body.plain(phrase, status, messages[0], messages)
+    if wants_lines(request.headers.get("Accept", "")):
+        return web.Response(text=problem_body.lines(body), status=status, headers=headers)
+    if request.get(_PROBLEMS, False):
+        return web.json_response(body, status=status, headers=headers, content_type=_PROBLEM)
+    return web.json_response(problem.body, status=status, headers=headers)
 
 
 def _observed(metrics: HttpMetrics) -> Middleware:

@@ -63,11 +63,7 @@ class Deployments:
 
     async def latest(self, call: Call) -> Answer:
         """GET latest."""
-        return await self._shown(call.tool, await self._newest(call.tool))
-
-    async def show(self, call: Call) -> Answer:
-        """GET by id."""
-        return await self._shown(call.tool, await self._get(call.tool, call.parts["deployment_id"]))
+        return await self.shown(call.tool, await self._newest(call.tool))
 
     async def create(self, call: Call) -> Answer:
         """POST. Nothing is fetched, stored or made unless everything before has succeeded."""
@@ -87,14 +83,14 @@ class Deployments:
         state = wire.state(found)
         if state not in _CANCELLABLE:
             raise Refused(409, texts.cannot_cancel(state.value))
-        answer = await self._shown(call.tool, await self._ask_to_end(call.tool, found))
+        answer = await self.shown(call.tool, await self._ask_to_end(call.tool, found))
         return Answer(answer.data, {"info": [texts.CANCEL_ASKED]})
 
     async def delete(self, call: Call) -> Answer:
         """DELETE. One that is going is cancelled first, so that its builds do not go on for
         nothing; it is deleted even if that takes too long."""
         found = await self._get(call.tool, call.parts["deployment_id"])
-        answer = await self._shown(call.tool, found)
+        answer = await self.shown(call.tool, found)
         if not found.final and found.status.started_at is not None:
             await self._end(call.tool, found)
         try:
@@ -149,7 +145,8 @@ class Deployments:
     async def _named(self, tool: str, name: str) -> ToolDeployment:
         return await (self._newest(tool) if name == LATEST else self._get(tool, name))
 
-    async def _shown(self, tool: str, found: ToolDeployment) -> Answer:
+    async def shown(self, tool: str, found: ToolDeployment) -> Answer:
+        """A deployment as the API shows it."""
         return Answer(wire.deployment(found, await self._config_for(tool, [found])))
 
     async def _config_for(

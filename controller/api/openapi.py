@@ -23,11 +23,14 @@ _WORDS = {
     403: "Known, but as another tool",
     404: "There is no such config, token or deployment",
     409: "Not now: the messages say why",
+    410: "It was deleted while the request waited",
     413: "The body is too large",
     422: "Something in the request is not valid; one message per mistake",
+    429: "Not finished yet, or too many wait: ask again after Retry-After",
     500: "The platform has a fault",
     503: "The service cannot do its work",
 }
+_TEXT: JSON = {"type": "string"}
 _STRINGS: JSON = {"type": "array", "items": {"type": "string"}}
 
 
@@ -94,9 +97,8 @@ def _path_parameters(route: Route) -> list[JSON]:
 
 
 def _query_parameter(parameter: Parameter) -> JSON:
-    if parameter.name == TOKEN_QUERY:
-        schema: JSON = {"type": "string"}
-    else:
+    schema: JSON = {"type": "string"}
+    if parameter.boolean:
         schema = {"type": "boolean", "default": False}
     return {
         "name": parameter.name,
@@ -121,11 +123,21 @@ def _responses(route: Route) -> JSON:
     codes = {*route.failures, 500} | (
         {401, 403, 404} if route.needs is not Needs.NOTHING else set()
     )
-    failures = {code: _answer(_WORDS[code], _ref("Failed")) for code in sorted(codes)}
+    failures = {code: _failure(route, code) for code in sorted(codes)}
     if 503 in failures:
         failures[503] = _answer(_WORDS[503], _success(route.answers))
-    answers = {200: _answer("Done", _success(route.answers)), **failures}
+    done = _answer("Done", _success(route.answers))
+    if route.answers is Shape.EVENTS:
+        done = {"description": "Events", "content": {"text/event-stream": {"schema": _TEXT}}}
+    answers = {200: done, **failures}
     return {str(code): answer for code, answer in answers.items()}
+
+
+def _failure(route: Route, code: int) -> JSON:
+    if not route.problems:
+        return _answer(_WORDS[code], _ref("Failed"))
+    content = {"application/problem+json": {"schema": _ref("Problem")}}
+    return {"description": _WORDS[code], "content": content}
 
 
 def _answer(words: str, schema: JSON) -> JSON:
@@ -210,6 +222,27 @@ _PLAIN: JSON = {
     "Messages": {
         "type": "object",
         "properties": {"info": _STRINGS, "warning": _STRINGS, "error": _STRINGS},
+    },
+    "Problem": {
+        "type": "object",
+        "description": "RFC 9457; of a deployment that has not succeeded also what became of it.",
+        "required": ["type", "title", "status", "detail"],
+        "properties": {
+            "type": _TEXT,
+            "title": _TEXT,
+            "status": {"type": "integer"},
+            "detail": _TEXT,
+            "deploy_id": _TEXT,
+            "tool": _TEXT,
+            "state": {"type": "string", "description": "The deployment's `status`."},
+            "reason": {"type": "string", "description": "Of a closed list: docs/reasons.md."},
+            "owner": {"type": "string", "enum": ["user", "platform", "nobody"]},
+            "retryable": {"type": "boolean"},
+            "component": _TEXT,
+            "commit": _TEXT,
+            "hint": _TEXT,
+            "log_tail": _STRINGS,
+        },
     },
     "Failed": {
         "type": "object",

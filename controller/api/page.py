@@ -60,7 +60,11 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Iterator
         yield f"<p>Body: {_named(body)}</p>"
     answers = [(code, each["description"]) for code, each in operation["responses"].items()]
     yield from _table(("Status", "Meaning"), answers)
-    data = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    content = operation["responses"]["200"]["content"]
+    if "application/json" not in content:
+        yield f"<p>Data: {escape(', '.join(content))}</p></details>"
+        return
+    data = content["application/json"]["schema"]
     yield f"<p>Data of the answer: {_named(data['properties']['data'])}</p></details>"
 
 

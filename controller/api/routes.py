@@ -18,6 +18,7 @@ class Shape(StrEnum):
     DEPLOYMENT = "Deployment"
     DEPLOYMENTS = "DeploymentList"
     TOKEN = "DeployToken"
+    EVENTS = "Events"
 
 
 class Body(StrEnum):
@@ -39,7 +40,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation. `failures` are the status codes of its own beside 401, 403 and 500."""
+    """One operation. `failures` are the status codes of its own beside 401, 403 and 500.
+
+    `problems`: they are RFC 9457 problems; the routes of the existing service have its own form.
+    """
 
     method: str
     path: str
@@ -50,6 +54,7 @@ class Route:
     body: Body = Body.NONE
     query: tuple[Parameter, ...] = ()
     failures: tuple[int, ...] = (404, 422)
+    problems: bool = False
 
     @property
     def known_query(self) -> tuple[str, ...]:
@@ -60,6 +65,13 @@ class Route:
 _T = "/v1/tool/{toolname}"
 _TOKEN = Parameter(TOKEN_QUERY, False, "The tool's deploy token; better: Authorization: Bearer.")
 _FORCE_BUILD = Parameter("force-build", True, "Build also what is built already.")
+_HELD = Parameter(
+    "wait", False, "With If-None-Match: hold the answer so many seconds, or until it changed."
+)
+_TIMEOUT = Parameter("timeout", False, "Hold the answer so many seconds; 50 unless said.")
+_SUPERSEDED = Parameter(
+    "on_superseded", False, "`follow` (default): wait for the one that replaced it; or `fail`."
+)
 _FORCE_RUN = Parameter("force-run", True, "Restart also what has not changed.")
 
 ROUTES: tuple[Route, ...] = (
@@ -125,7 +137,24 @@ ROUTES: tuple[Route, ...] = (
         *("GET", f"{_T}/deployment/{{deployment_id}}", "get_tool_deployment"),
         *("One deployment", Shape.DEPLOYMENT),
         needs=Needs.TOOL_OR_TOKEN,
+        query=(_TOKEN, _HELD),
+        failures=(404, 410, 422, 429),
+    ),
+    Route(
+        *("GET", f"{_T}/deployment/{{deployment_id}}/wait", "wait_for_tool_deployment"),
+        *("Answer when it has ended: 200 only for a complete success", Shape.DEPLOYMENT),
+        needs=Needs.TOOL_OR_TOKEN,
+        query=(_TOKEN, _TIMEOUT, _SUPERSEDED),
+        failures=(404, 409, 410, 422, 429),
+        problems=True,
+    ),
+    Route(
+        *("GET", f"{_T}/deployment/{{deployment_id}}/events", "stream_tool_deployment"),
+        *("Its progress as server-sent events", Shape.EVENTS),
+        needs=Needs.TOOL_OR_TOKEN,
         query=(_TOKEN,),
+        failures=(404, 422),
+        problems=True,
     ),
     Route(
         *("DELETE", f"{_T}/deployment/{{deployment_id}}", "delete_tool_deployment"),

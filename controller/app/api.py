@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 from controller import __version__
 from controller.api.app import Parts, application
 from controller.api.auth import Trust
+from controller.api.changes import Changes, Waiters
 from controller.api.deployments import Limits
 from controller.api.generate import Existing, Nothing
 from controller.api.health import Health
@@ -27,6 +28,7 @@ from controller.app.cluster import CLOCKS, gateway_of
 from controller.app.control import Clocks
 from controller.app.existing import ToolforgeExisting
 from controller.app.ops import OpsRoutes
+from controller.app.watching import DeploymentWatch
 from controller.backends.toolforge.client import opened
 from controller.metrics import Metrics
 from controller.settings import Settings
@@ -34,15 +36,16 @@ from controller.store.calls import Calls
 from controller.store.client import open_in_cluster, open_kubeconfig
 from controller.store.objects import Store
 from controller.store.secrets import Secrets
+from watchers.cache import Cache
 from watchers.git.addresses import Guard
 
 _SHUTDOWN = 5.0  # seconds for requests that are being answered
 _PREFIXES = ("", "/components")  # behind a gateway that takes its prefix away, and without one
 
 
-def parts_of(settings: Settings, calls: Calls, clocks: Clocks, trust: Trust) -> Parts:
+def parts_of(settings: Settings, calls: Calls, clocks: Clocks, trust: Trust, cache: Cache) -> Parts:
     """What the HTTP API works with, as the settings say; jobs and builds are not known yet."""
-    store = Store(calls, clocks.utc, f"ptd-api-{socket.gethostname()}")
+    store = Store(calls, clocks.utc, f"ptd-api-{socket.gethostname()}", cache)
     addresses = polling.addresses(settings)
     web_only = addresses.schemes & {"https", "http"}
     return Parts(
@@ -86,13 +89,16 @@ class Api:
     async def _start(self) -> Callable[[], Awaitable[None]]:
         settings = self._settings
         trust = Trust(settings.trust_gateway, settings.api_client_authority is not None)
-        made = parts_of(settings, await self._connect(), CLOCKS, trust)
-        parts = replace(made, existing=await self._existing())
+        calls = await self._connect()
+        changes = Changes(limits=Waiters(longest=settings.wait_longest))
+        watch = DeploymentWatch(calls, CLOCKS, self._metrics.watches, changes)
+        made = parts_of(settings, calls, CLOCKS, trust, watch.cache)
+        parts = replace(made, existing=await self._existing(), changes=changes)
         app = application(lambda: parts, self._metrics.http, _PREFIXES)
         ready = {"control plane": parts.health.problem}
         OpsRoutes(self._metrics.registry, {}, ready).mount(app)
         await self._listen(app)
-        return parts.health.keep_looking
+        return lambda: _all(parts.health.keep_looking(), watch.run())
 
     async def _connect(self) -> Calls:
         settings = self._settings
@@ -114,12 +120,21 @@ class Api:
     async def _listen(self, app: web.Application) -> None:
         settings = self._settings
         context = await asyncio.to_thread(_tls, settings)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN)
+        # Who hangs up does not wait any more; writes are single requests, whole or not at all.
+        runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=_SHUTDOWN, handler_cancellation=True
+        )
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, settings.api_host, settings.api_port, ssl_context=context).start()
         host, port = runner.addresses[0][:2]
         self.url = f"{'https' if context else 'http'}://{host}:{port}"
+
+
+async def _all(*works: Coroutine[None, None, None]) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        for work in works:
+            tasks.create_task(work)
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

@@ -83,7 +83,11 @@ class Clocks:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What the controller works with. `told` hears of every change of a deployment (a display)."""
+    """What the controller works with.
+
+    `told` hears of every change of a deployment (a display), `changed` of every tool of which an
+    object changed (those who wait over HTTP).
+    """
 
     calls: Calls
     backend: Backend
@@ -93,6 +97,7 @@ class Outside:
     identity: str
     workers: int = 8
     told: Callable[[ToolDeployment], None] = lambda _: None
+    changed: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +141,10 @@ class Control:
         waiting = any(not reflector.synced.is_set() for reflector in self._reflectors)
         return "the objects are being read" if waiting else None
 
+    def mirrored(self) -> bool:
+        """Whether the cache shows what is: all was read, and the control plane is heard."""
+        return self.unsynced() is None and self.silent() is None
+
     def silent(self) -> str | None:
         """A check for liveness: None while the control plane is heard."""
         oldest = max(reflector.age for reflector in self._reflectors)
@@ -174,6 +183,7 @@ class Control:
 
     def _changed(self, tool: str) -> None:
         self.queue.add(tool)
+        self._outside.changed(tool)
         if self._poller is not None:
             self._poller.config_changed(tool)
 

@@ -21,6 +21,7 @@ from rich.console import Console
 from controller import __version__
 from controller.api.app import Parts, application
 from controller.api.auth import Trust
+from controller.api.changes import Changes, Waiters
 from controller.api.logs import LogRoutes
 from controller.api.problems import Refused
 from controller.app import policy, polling
@@ -29,6 +30,7 @@ from controller.app.console import StatusView
 from controller.app.control import Alone, Clocks, Control, Outside
 from controller.app.existing import LocalExisting
 from controller.app.ops import OpsRoutes
+from controller.app.watching import CachedDeployments
 from controller.backends.local.backend import LocalBackend
 from controller.errors import Terminal
 from controller.local.server import ControlPlane
@@ -65,6 +67,7 @@ class Local:
         self._control: Control | None = None
         self._token = ""
         self._api: Parts | None = None
+        self._changes = Changes(limits=Waiters(longest=settings.wait_longest))
         self.kubeconfig = data / "kubeconfig"
         self.url = ""
 
@@ -104,10 +107,12 @@ class Local:
             identity=f"ptd-local-{socket.gethostname()}",
             workers=self._settings.workers,
             told=self._view.show,
+            changed=self._changes.changed,
         )
         self._metrics.leader.leads(True)  # there is nobody else
-        self._api = self._parts(outside.calls, backend)
         control = self._control = Control(outside, policy.rules_of(self._settings), Alone())
+        self._changes.mirror = CachedDeployments(control.cache, control.mirrored)
+        self._api = self._parts(outside.calls, backend, control)
         poller = polling.poller(control, outside, self._settings)
         # Whoever waits for this file finds everything ready.
         plane.write_kubeconfig(self.kubeconfig, namespace_of(self._tools[0]))
@@ -137,11 +142,13 @@ class Local:
         path = self._data / "control-plane.sqlite"
         return ControlPlane(path, port=self._port, clock=CLOCKS.utc, extra=extra)
 
-    def _parts(self, calls: Calls, backend: LocalBackend) -> Parts:
+    def _parts(self, calls: Calls, backend: LocalBackend, control: Control) -> Parts:
         """The HTTP API: whoever has the kubeconfig's token is the person at this machine."""
-        made = parts_of(self._settings, calls, CLOCKS, Trust(owner=lambda: self._token))
+        trust = Trust(owner=lambda: self._token)
+        made = parts_of(self._settings, calls, CLOCKS, trust, control.cache)
         existing = LocalExisting(backend.backend, made.store)
-        return replace(made, existing=existing, prepare=Secrets(calls).ensure_namespace)
+        prepare = Secrets(calls).ensure_namespace
+        return replace(made, existing=existing, prepare=prepare, changes=self._changes)
 
     def _started(self) -> Parts:
         if self._api is None:

@@ -16,9 +16,11 @@ from prometheus_client import CollectorRegistry
 
 from controller.api import app
 from controller.api.auth import Trust
+from controller.api.changes import Changes
 from controller.api.configs import SourceError
 from controller.api.deployments import Limits
 from controller.api.health import Health
+from controller.app.watching import CachedDeployments
 from controller.metrics import HttpMetrics, RequestMetrics
 from controller.models.tooldeployment import ToolDeployment
 from controller.store import definitions, kinds
@@ -27,6 +29,7 @@ from controller.store.client import open_kubeconfig
 from controller.store.objects import Store
 from controller.store.secrets import Secrets
 from tests.support import controlplane
+from watchers.cache import Cache
 
 CRDS = pathlib.Path("manifests/crds")
 GATEWAY = Trust(gateway=True)
@@ -93,6 +96,7 @@ class Service:
     pages: Pages
     clock: Clock
     registry: CollectorRegistry
+    changes: Changes
 
     async def ask(
         self,
@@ -113,7 +117,7 @@ class Service:
             method, whole, headers=sent, allow_redirects=False, **options
         ) as response:
             text = await response.text()
-            known = response.content_type == "application/json" and text
+            known = response.content_type.endswith("json") and text
             return Answer(
                 response.status, await response.json() if known else text, response.headers
             )
@@ -149,7 +153,10 @@ async def serving(
     tool = f"t{secrets.token_hex(4)}"
     clock, pages, registry = Clock(), Pages(), CollectorRegistry()
     async with connected(access.kubeconfig) as calls:
-        store, kept = Store(calls, clock, "api-tests"), Secrets(calls)
+        changes = Changes()
+        cache = Cache(changes.changed)
+        changes.mirror = CachedDeployments(cache, lambda: True)
+        store, kept = Store(calls, clock, "api-tests", cache), Secrets(calls)
         await kept.ensure_namespace(tool)
         parts = app.Parts(
             store=store,
@@ -160,10 +167,11 @@ async def serving(
             draw=Draws(),
             trust=GATEWAY,
             limits=Limits(ending=timedelta(seconds=0.5)),
+            changes=changes,
         )
         made = app.application(lambda: change(parts), HttpMetrics(registry))
         async with TestClient(TestServer(made)) as client:
-            yield Service(client, tool, store, kept, pages, clock, registry)
+            yield Service(client, tool, store, kept, pages, clock, registry, changes)
 
 
 class Draws:

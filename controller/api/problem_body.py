@@ -1,0 +1,141 @@
+"""What became of a deployment, for machines: one record, in all the forms in which it is told.
+
+The record is the RFC 9457 problem of an HTTP answer, the `key=value` lines for a shell, the data of
+a server-sent event, and what `ptd --json` prints. Made from the status that the controller wrote
+and from nothing else. Pure.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from controller.api import wire
+from controller.models.meta import tool_of
+from controller.models.reasons import EXPLANATIONS, Owner, Reason
+from controller.models.summary import DeploymentSummary
+from controller.models.tooldeployment import State, ToolDeployment
+
+JSON = dict[str, Any]
+
+TYPE = "urn:push-to-deploy:problem:"
+"""Before a reason's slug: the `type` of a problem. docs/ci.md lists them."""
+
+PENDING = "deployment-pending"
+TOO_MANY = "too-many-waiters"
+GONE = "deployment-gone"
+SOON = "2"
+"""Retry-After while a deployment goes on. curl gives up at once where it exceeds the time left."""
+
+_CODES = {
+    State.SUCCESSFUL: HTTPStatus.OK,
+    State.FAILED: HTTPStatus.UNPROCESSABLE_ENTITY,
+    State.TIMED_OUT: HTTPStatus.UNPROCESSABLE_ENTITY,
+    State.CANCELLED: HTTPStatus.CONFLICT,
+}
+
+
+def code(state: State) -> int:
+    """The code that `…/wait` answers: what curl repeats means "ask again", else it is final."""
+    return _CODES.get(state, HTTPStatus.TOO_MANY_REQUESTS).value
+
+
+def record(found: ToolDeployment, kept: DeploymentSummary | None = None) -> JSON:
+    """The record of a deployment; `kept`: the deployment whose version runs if this one failed."""
+    state, failure = wire.state(found), found.status.failure
+    reason = _reason(found, state)
+    fields: JSON = {
+        "type": TYPE + (reason.slug if state.final else PENDING),
+        "title": _title(state, reason),
+        "status": code(state),
+        "detail": failure.message if failure else found.status.message,
+        "deploy_id": found.name,
+        "tool": tool_of(found.metadata.namespace) or "",
+        "state": state.value,
+        "final": state.final,
+        "phase": found.status.phase.value,
+        "reason": reason.slug,
+        "owner": (failure.owner if failure else EXPLANATIONS[reason].owner).value,
+        "retryable": state.final and state != State.SUCCESSFUL and _owner(found) is Owner.PLATFORM,
+        "component": failure.component if failure else "",
+        "commit": (failure.commit if failure else "") or found.status.commit,
+        "commits": {n: b.commit for n, b in found.status.builds.items() if b.commit},
+        "hint": (failure.hint if failure else "") or EXPLANATIONS[reason].hint,
+        "queue_position": 0 if state.final else found.status.queue_position,
+        "superseded_by": found.status.superseded_by,
+        "log_tail": list(failure.log_tail) if failure else [],
+    }
+    for name in ("started_at", "finished_at", "deadline"):
+        moment = getattr(found.status, name)
+        fields[name] = moment.isoformat() if moment else ""
+    if kept is not None and state.final and state != State.SUCCESSFUL:
+        fields["kept_running"] = {"deploy_id": kept.name, "commits": dict(kept.commits)}
+    needed = ("detail", "final", "retryable", "status")
+    return {k: v for k, v in fields.items() if k in needed or v not in ("", 0, [], {})}
+
+
+def newest_success(
+    finished: Sequence[DeploymentSummary], before: ToolDeployment
+) -> DeploymentSummary | None:
+    """The deployment whose version runs on while `before`, which came later, has failed."""
+    made = before.metadata.creation_timestamp
+    good = [f for f in finished if f.state is State.SUCCESSFUL and f.created_at <= made]
+    return good[-1] if good else None
+
+
+def plain(kind: str, status: int, detail: str, messages: Sequence[str] = ()) -> JSON:
+    """A problem that is not the end of a deployment; `messages` as all answers of this API have."""
+    return {
+        "type": TYPE + kind,
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "messages": {"error": list(messages or (detail,))},
+    }
+
+
+def lines(fields: Mapping[str, Any]) -> str:
+    """`key=value` lines: one line a value, nothing quoted, so that `sed` and `read` suffice.
+
+    The number of the HTTP answer is `code`, and `status` is the deployment's, as in the public API.
+    """
+    return "".join(f"{name}={_line(value)}\n" for name, value in _flat(fields))
+
+
+def _flat(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    names = {"status": "code", "state": "status", "detail": "message", "log_tail": "log"}
+    for name, value in fields.items():
+        key = names.get(name, name)
+        if isinstance(value, Mapping):
+            yield from ((f"{key}.{inner}", it) for inner, it in _flat(value))
+        elif isinstance(value, list):
+            yield from ((key, it) for it in value)
+        else:
+            yield key, value
+
+
+def _line(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return " ".join(str(value).split())
+
+
+def _reason(found: ToolDeployment, state: State) -> Reason:
+    if found.is_history:
+        return Reason.UPSTREAM_HISTORY
+    status = found.status
+    if status.failure is not None and state is not State.CANCELLED:
+        return status.failure.reason
+    if state is State.CANCELLED:
+        return Reason.SUPERSEDED if status.superseded_by else Reason.CANCELLED
+    return status.reason or Reason.WAITING_FOR_TURN
+
+
+def _owner(found: ToolDeployment) -> Owner:
+    failure = found.status.failure
+    return failure.owner if failure else Owner.NOBODY
+
+
+def _title(state: State, reason: Reason) -> str:
+    if state.final:
+        return EXPLANATIONS[reason].sentence
+    return f"Not finished yet: {EXPLANATIONS[reason].sentence}"

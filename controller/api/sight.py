@@ -1,0 +1,66 @@
+"""The present state of one deployment, from the watch where it shows it, else by one request.
+
+Used by `waiting` and `events`. An unfinished deployment is held whole by the mirror, so looking
+costs nothing; a finished one is read once, however many wait for it, and kept for those who come
+next.
+"""
+
+import asyncio
+from collections import OrderedDict
+
+from controller.api import texts
+from controller.api.changes import Changes
+from controller.api.problems import Refused
+from controller.models.summary import DeploymentSummary
+from controller.models.tooldeployment import ToolDeployment
+from controller.store import errors, kinds
+from controller.store.objects import Store
+
+_KEPT = 256
+_Key = tuple[str, int]
+
+
+class Sight:
+    """Looks at deployments."""
+
+    def __init__(self, store: Store, changes: Changes) -> None:
+        self._store = store
+        self._changes = changes
+        self._ends: OrderedDict[_Key, ToolDeployment] = OrderedDict()
+        self._reads: dict[_Key, asyncio.Task[ToolDeployment]] = {}
+
+    async def look(self, tool: str, name: str) -> ToolDeployment:
+        """The deployment; Refused with 404 if there is none."""
+        mirror = self._changes.mirror
+        held = mirror.held(tool, name) if mirror.fresh() else None
+        if isinstance(held, ToolDeployment):
+            return held
+        if isinstance(held, DeploymentSummary):
+            return await self._end(tool, held)
+        return await self._read(tool, name)
+
+    async def _end(self, tool: str, held: DeploymentSummary) -> ToolDeployment:
+        key = (held.uid, held.version)
+        if key in self._ends:
+            self._ends.move_to_end(key)
+            return self._ends[key]
+        read = self._reads.get(key)
+        if read is None:
+            read = self._reads[key] = asyncio.create_task(self._read(tool, held.name))
+            read.add_done_callback(lambda done: self._keep(key, done))
+        # Whoever asked first may go away; the others still wait for the answer.
+        return await asyncio.shield(read)
+
+    def _keep(self, key: _Key, done: asyncio.Task[ToolDeployment]) -> None:
+        del self._reads[key]
+        if done.cancelled() or done.exception() is not None:
+            return
+        self._ends[key] = done.result()
+        if len(self._ends) > _KEPT:
+            self._ends.popitem(last=False)
+
+    async def _read(self, tool: str, name: str) -> ToolDeployment:
+        try:
+            return await self._store.get(kinds.DEPLOYMENTS, tool, name)
+        except (errors.NotFound, errors.Invalid, errors.Unreadable):
+            raise Refused(404, texts.no_deployment(tool, name)) from None

@@ -1,0 +1,62 @@
+"""What those who wait over HTTP are told by: `api.changes` on the cache of the object watcher.
+
+Used by the composition roots: `ptd local` shares the controller's cache, `ptd api` has one of its
+own. Translation and wiring only.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+
+from controller.api.changes import Changes
+from controller.app.control import SILENT, Clocks
+from controller.metrics import WatchMetrics
+from controller.models.meta import namespace_of
+from controller.models.summary import DeploymentSummary
+from controller.models.tooldeployment import ToolDeployment
+from controller.store import kinds
+from controller.store.calls import Calls
+from controller.store.feed import Feed
+from watchers.cache import Cache
+from watchers.objects import Pace, Reflector
+
+
+class CachedDeployments:
+    """`api.changes.Mirror` on the cache."""
+
+    def __init__(self, cache: Cache, fresh: Callable[[], bool]) -> None:
+        self._cache = cache
+        self._fresh = fresh
+
+    def fresh(self) -> bool:
+        """Whether the watch behind the cache is heard."""
+        return self._fresh()
+
+    def held(self, tool: str, name: str) -> ToolDeployment | DeploymentSummary | None:
+        """A deployment as last seen."""
+        shelf = self._cache.shelves[kinds.DEPLOYMENTS.plural]
+        held = shelf.of(namespace_of(tool)).get(name)
+        return held if isinstance(held, ToolDeployment | DeploymentSummary) else None
+
+    def finished(self, tool: str) -> Sequence[DeploymentSummary]:
+        """The tool's finished deployments, oldest first."""
+        return self._cache.deployments(tool)[1]
+
+
+class DeploymentWatch:
+    """The one watch of an API process."""
+
+    def __init__(
+        self, calls: Calls, clocks: Clocks, metrics: WatchMetrics, changes: Changes
+    ) -> None:
+        self.cache = Cache(changes.changed)
+        pace = Pace(clocks.monotonic, random.random)
+        self._reflector = Reflector(kinds.DEPLOYMENTS, Feed(calls), self.cache, metrics, pace)
+        changes.mirror = CachedDeployments(self.cache, self.fresh)
+
+    def fresh(self) -> bool:
+        """Whether everything was read, and the control plane is heard."""
+        return self._reflector.synced.is_set() and self._reflector.age <= SILENT
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        await self._reflector.run()
