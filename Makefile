@@ -7,9 +7,10 @@ VENV := .venv/bin/python
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: ## Make .venv from the pinned requirements, and bring kubectl for the tests
+setup: ## Make .venv from the pinned requirements, and bring kubectl and Prometheus for the tests
 	@$(PYTHON) -m tests.gate.environment dev cli-client
 	@$(VENV) -m tests.gate.kubectl
+	@$(VENV) -m tests.gate.prometheus
 
 setup-run: ## Make .venv with only what the program needs
 	@$(PYTHON) -m tests.gate.environment run
