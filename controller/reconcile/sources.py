@@ -95,7 +95,7 @@ def failure_of(
         reason=reason,
         owner=explanation.owner,
         message=message,
-        hint=hint or explanation.hint,
+        hint=hint or explanation.hint.replace("COMPONENT", component or "COMPONENT"),
         component=component,
         commit=commit,
     )

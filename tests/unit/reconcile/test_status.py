@@ -21,6 +21,7 @@ from controller.reconcile import actions, records
 from controller.reconcile.news import News, news_of
 from controller.reconcile.observed import Policy
 from controller.reconcile.plan import make_plan
+from controller.reconcile.sources import failure_of
 from controller.reconcile.status import status_of
 from tests.builders import COMMIT, NOW, ago, build, deployment, job_spec, observed, started
 
@@ -208,3 +209,10 @@ def test_every_action_names_its_subject() -> None:
     assert records.subject(actions.ApplyJob(job_spec())) == ("web", "")
     assert records.subject(actions.CancelBuild("b")) == ("", "")
     assert records.subject(actions.ResolveRef("web", "r", "main")) == ("web", "")
+
+
+def test_a_hint_names_the_component_that_it_is_about() -> None:
+    assert failure_of(Reason.BUILD_FAILED, "no", "web").hint == (
+        "Read the log: `ptd logs web --build`."
+    )
+    assert "COMPONENT" in failure_of(Reason.BUILD_FAILED, "no").hint
