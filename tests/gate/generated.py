@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from controller.models import crds
-from tests.gate import config_page, environment, monitoring, pages
+from tests.gate import config_page, dashboard, environment, monitoring, pages
 
 GENERATORS: dict[str, Callable[[], Mapping[str, str]]] = {
     "config": config_page.page,
     "crds": crds.manifests,
+    "dashboard": dashboard.page,
     "metrics": pages.metrics,
     "reasons": pages.reasons,
     "rules": monitoring.rules,

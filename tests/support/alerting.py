@@ -55,7 +55,8 @@ def metrics() -> dict[str, frozenset[str]]:
     for collector, names in made.items():
         labels = frozenset(getattr(collector, "_labelnames", ()))
         found |= dict.fromkeys(names, labels)
-    # These are told by Python and the kernel; the registry does not know their labels.
+    # Those of Python and the process are known only once they have been read.
+    found |= {s.name: frozenset(s.labels) for f in registry.collect() for s in f.samples} | found
     found["ptd_build_info"] = frozenset({"version", "role"})
     return found
 
