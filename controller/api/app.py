@@ -126,6 +126,7 @@ class _Service:
             "cancel_tool_deployment": deployments.cancel,
             "list_tool_deployments": deployments.list,
             "create_tool_deployment": deployments.create,
+            "retry_tool_deployment": deployments.retry,
             "get_tool_deployment": waiting.resource,
             "wait_for_tool_deployment": waiting.wait,
             "stream_tool_deployment": Events(sight, parts.changes).stream,

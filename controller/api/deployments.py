@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from controller.api import reading, texts, wire
+from controller.api import asked, problem_body, texts, wire
 from controller.api.calls import Answer, Call
 from controller.api.configs import Configs
+from controller.api.keys import Key, Keys
 from controller.api.problems import Refused
 from controller.models import names
-from controller.models.fields import MAX_TEXT
 from controller.models.toolconfig import ToolConfigSpec
 from controller.models.tooldeployment import State, ToolDeployment
 from controller.store import errors, kinds
@@ -51,6 +51,7 @@ class Deployments:
     ) -> None:
         self._store = store
         self._configs = configs
+        self._keys = Keys(store, configs)
         self._clock = clock
         self._draw = draw
         self._limits = limits
@@ -66,16 +67,38 @@ class Deployments:
         return await self.shown(call.tool, await self._newest(call.tool))
 
     async def create(self, call: Call) -> Answer:
-        """POST. Nothing is fetched, stored or made unless everything before has succeeded."""
-        spec = _asked(call)
+        """POST."""
+        return await self._ask_for(call, asked.deployment(call))
+
+    async def retry(self, call: Call) -> Answer:
+        """POST retry: the same commits once more, where the deployment has not succeeded."""
+        old = await self._get(call.tool, call.parts["deployment_id"])
+        state = wire.state(old)
+        if old.is_history or not state.final or state is State.SUCCESSFUL:
+            raise Refused(409, texts.cannot_retry(state.value))
+        config = await self._configs.current(call.tool)
+        return await self._ask_for(call, asked.again(call, old, config.spec))
+
+    async def _ask_for(self, call: Call, spec: asked.Spec) -> Answer:
+        """Nothing is fetched, stored or made unless everything before has succeeded."""
+        key = Key.of(call.headers.get("Idempotency-Key", ""), spec)
         found, config = await asyncio.gather(self._all(call.tool), self._configs.current(call.tool))
+        claimed = key.claimed(config) if key else ""
+        for each in found:
+            if claimed and each.name == claimed:
+                return _made(call, each, config.spec, 0, texts.already_asked(each.name))
         ahead = sum(wire.state(each) in _CANCELLABLE for each in found)
         if ahead >= self._limits.unfinished:
             raise Refused(409, texts.too_many(ahead, self._limits.unfinished))
         used = await self._configs.refreshed(call.tool, config)
-        made = await self._make(call.tool, spec, found[-1].name if found else "")
+        asked.check_pins(spec, used)
+        newest = found[-1].name if found else ""
+        if key is None:
+            made = await self._make(call.tool, spec, newest)
+        else:
+            made = await self._make_once(call.tool, spec, key, newest)
         done = f"Deployment for {call.tool} created successfully."
-        return Answer(wire.deployment(made, used, ahead), {"info": [done]})
+        return _made(call, made, used, ahead, done)
 
     async def cancel(self, call: Call) -> Answer:
         """PUT. A cancel is one field of the spec: no write of the controller can undo it."""
@@ -126,6 +149,18 @@ class Deployments:
                 raise Refused(404, texts.no_config(tool)) from None
         raise Refused(409, "Somebody else creates deployments at the same moment; try again")
 
+    async def _make_once(
+        self, tool: str, spec: asked.Spec, key: Key, newest: str
+    ) -> ToolDeployment:
+        """The deployment that the key stands for, made if it does not exist."""
+        name = await self._keys.claim(tool, key, next_id(self._clock(), newest, self._draw))
+        try:
+            return await self._store.create(kinds.DEPLOYMENTS, tool, name, spec)
+        except errors.AlreadyExists:
+            return await self._get(tool, name)
+        except errors.NotFound:
+            raise Refused(404, texts.no_config(tool)) from None
+
     async def _all(self, tool: str) -> Sequence[ToolDeployment]:
         found = await self._store.list(kinds.DEPLOYMENTS, tool)
         return sorted(found, key=lambda each: (wire.created(each), each.name))
@@ -161,18 +196,20 @@ class Deployments:
             return None
 
 
-def _asked(call: Call) -> dict[str, Any]:
-    """The spec of what a POST asks for."""
-    force_build = reading.flag(call.query, "force-build")
-    force_run = reading.flag(call.query, "force-run")
-    body = {} if call.body is reading.ABSENT or call.body is None else reading.mapping(call.body)
-    description = reading.text(body.get("description", ""), "description", MAX_TEXT)
-    return {
-        "description": description,
-        "force_build": force_build,
-        "force_run": force_run,
-        "trigger": {"kind": call.caller.value},
+def _made(
+    call: Call, made: ToolDeployment, config: ToolConfigSpec, ahead: int, info: str
+) -> Answer:
+    """What a POST answers: the deployment, and where it can be waited for."""
+    place = f"../{made.name}" if "deployment_id" in call.parts else f"deployment/{made.name}"
+    headers = {
+        "Location": place,
+        "Link": f'<{place}/wait>; rel="monitor"',
+        "Retry-After": problem_body.SOON,
     }
+    lines = None
+    if call.wants_lines:
+        lines = problem_body.lines(problem_body.record(made) | {"status": 200})
+    return Answer(wire.deployment(made, config, ahead), {"info": [info]}, 200, headers, lines=lines)
 
 
 def next_id(now: datetime, newest: str, draw: Callable[[int], int]) -> str:

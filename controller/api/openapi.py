@@ -203,7 +203,13 @@ _PLAIN: JSON = {
                 "default": "",
                 "description": "What is deployed and why, in your own words.",
                 "examples": ["Deploy T401993"],
-            }
+            },
+            "commits": {
+                "type": "object",
+                "additionalProperties": {"type": "string", "pattern": "^[0-9a-f]{40,64}$"},
+                "description": "Component → full SHA: what must be deployed, whatever the ref "
+                "holds. Other components are looked up.",
+            },
         },
     },
     "DeployToken": {

@@ -119,6 +119,8 @@ ROUTES: tuple[Route, ...] = (
     Route(
         *("PUT", f"{_T}/deployment/{{deployment_id}}/cancel", "cancel_tool_deployment"),
         *("Cancel a deployment; the id may be `latest`", Shape.DEPLOYMENT),
+        needs=Needs.TOOL_OR_TOKEN,
+        query=(_TOKEN,),
         failures=(404, 409, 422),
     ),
     Route(
@@ -155,6 +157,13 @@ ROUTES: tuple[Route, ...] = (
         query=(_TOKEN,),
         failures=(404, 422),
         problems=True,
+    ),
+    Route(
+        *("POST", f"{_T}/deployment/{{deployment_id}}/retry", "retry_tool_deployment"),
+        *("Deploy the same commits once more after a failure", Shape.DEPLOYMENT),
+        needs=Needs.TOOL_OR_TOKEN,
+        query=(_TOKEN,),
+        failures=(400, 404, 409, 422),
     ),
     Route(
         *("DELETE", f"{_T}/deployment/{{deployment_id}}", "delete_tool_deployment"),

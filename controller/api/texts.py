@@ -68,6 +68,16 @@ def cannot_cancel(state: str) -> str:
     return f"Deployment can't be cancelled, it's state is {state}"
 
 
+def cannot_retry(state: str) -> str:
+    """Only what has ended, and not well, can be tried once more."""
+    return f"Deployment can't be retried, its state is {state}"
+
+
+def already_asked(name: str) -> str:
+    """The same POST came before."""
+    return f"Deployment {name} was created by this Idempotency-Key before."
+
+
 def too_many(running: int, limit: int) -> str:
     """No further deployment may wait."""
     return (

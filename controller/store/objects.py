@@ -130,6 +130,13 @@ class Store:
         place = found.metadata
         return await self._patch(kinds.kind_of(found), place.namespace, place.name, body, _MERGE)
 
+    async def annotate(self, found: T, changes: Mapping[str, str | None]) -> T:
+        """Set annotations, None removes one; Conflict unless the object is as it was read."""
+        place = found.metadata
+        metadata = {"uid": place.uid, "resourceVersion": place.resource_version}
+        body = {"metadata": {**metadata, "annotations": dict(changes)}}
+        return await self._patch(kinds.kind_of(found), place.namespace, place.name, body, _MERGE)
+
     async def patch_status(self, found: T, status: ToolDeploymentStatus | ToolConfigStatus) -> T:
         """Have the status be exactly this; Conflict unless the object is as it was read."""
         kind = kinds.kind_of(found)
