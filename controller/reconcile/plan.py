@@ -12,7 +12,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from controller.models.reasons import Reason
-from controller.models.tooldeployment import State, ToolDeployment
+from controller.models.toolconfig import ReuseBuild
+from controller.models.tooldeployment import State, ToolDeployment, Trigger
 from controller.reconcile import actions, ending, running, sources
 from controller.reconcile.observed import Observed
 from controller.reconcile.steps import Case, Ending, Plan, Step
@@ -95,6 +96,26 @@ def config_missing(observed: Observed, deployment: ToolDeployment) -> Step:
     return ending.fail(deployment, Reason.CONFIG_MISSING, message)
 
 
+def pin_unusable(case: Case) -> Step | None:
+    """A commit was asked for what is not built: success without it would be a lie.
+
+    Polling names what it saw, and a component may have left the config since.
+    """
+    trigger = case.deployment.spec.trigger
+    if trigger.kind == Trigger.POLL:
+        return None
+    for name, commit in trigger.commits.items():
+        component = case.config.components.get(name)
+        if component is None or isinstance(component.build, ReuseBuild):
+            message = f"commit {commit[:10]} was asked for {name}, which the config does not build"
+            hint = "Ask for commits of components that have a build of their own."
+            failure = sources.failure_of(Reason.COMMIT_MISMATCH, message, name, commit, hint)
+            return ending.failing(
+                case.deployment, failure, builds=case.builds, runs=case.runs, config=case.config
+            )
+    return None
+
+
 def build_failed(case: Case) -> Step | None:
     """One failed build fails the deployment; the others need not be waited for."""
     failure = next((view.failure for view in case.views.values() if view.failure), None)
@@ -126,6 +147,7 @@ def build_going(case: Case) -> Step | None:
 
 ENDS = (cancel_requested, failure_recorded, deadline_passed)
 GOES_ON: tuple[Callable[[Case], Step | None], ...] = (
+    pin_unusable,
     build_failed,
     ref_unresolved,
     build_missing,

@@ -27,6 +27,7 @@ from tests.builders import (
     job,
     job_spec,
     observed,
+    scheduled,
     started,
 )
 
@@ -71,6 +72,22 @@ ROWS = {
     ),
     "a commit that the trigger names is not resolved again": Row(
         observed(deployment(trigger=Trigger.POLL, commits={"web": NEWER})),
+        Reason.BUILDING,
+        (actions.StartBuild(request(NEWER)),),
+    ),
+    "a commit that was asked for an unknown component fails it": Row(
+        observed(deployment(trigger=Trigger.API, commits={"nope": NEWER})),
+        Reason.COMMIT_MISMATCH,
+    ),
+    "a commit that was asked for a component that reuses a build fails it": Row(
+        observed(
+            deployment(commits={"report": NEWER}),
+            config=config(web=component(), report=scheduled("web")),
+        ),
+        Reason.COMMIT_MISMATCH,
+    ),
+    "a commit of a component that left the config since it was polled does not matter": Row(
+        observed(deployment(trigger=Trigger.POLL, commits={"web": NEWER, "nope": NEWER})),
         Reason.BUILDING,
         (actions.StartBuild(request(NEWER)),),
     ),
