@@ -146,6 +146,10 @@ class Deployments(_Section):
     build_interval: Duration = Field(
         timedelta(seconds=2), description="How often running builds are looked at."
     )
+    report_interval: Duration = Field(
+        timedelta(seconds=5),
+        description="Mere progress of a deployment is written at most this often.",
+    )
     job_interval: Duration = Field(
         timedelta(seconds=1), description="How often starting jobs are looked at."
     )

@@ -75,7 +75,13 @@ class MetricsJournal:
             return
         now = self._clock()
         since = old.phase_since or deployment.metadata.creation_timestamp
-        self._metrics.phase_took(old.phase.value, now - since)
+        applied = max((run.applied_at for run in new.runs.values() if run.applied_at), default=None)
+        if ended and old.phase == Phase.RUNNING and applied is not None:
+            # That it went on to verifying was not worth a write of its own.
+            self._metrics.phase_took(Phase.RUNNING.value, max(applied - since, timedelta()))
+            self._metrics.phase_took(Phase.VERIFYING.value, now - applied)
+        else:
+            self._metrics.phase_took(old.phase.value, now - since)
 
     def _builds(self, old: ToolDeploymentStatus, new: ToolDeploymentStatus) -> None:
         for name, build in new.builds.items():

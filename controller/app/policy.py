@@ -30,6 +30,7 @@ def _deployments(settings: Settings) -> Policy:
         retained=settings.retention,
         look_at_builds=settings.build_interval,
         look_at_jobs=settings.job_interval,
+        report_progress=settings.report_interval,
     )
 
 

@@ -25,6 +25,7 @@ _HABITS = {
     "settle_time": timedelta(seconds=3),
     "start_timeout": timedelta(minutes=2),
     "build_interval": timedelta(seconds=1),
+    "report_interval": timedelta(milliseconds=500),
     "log_format": "console",
     "log_level": "warning",
 }

@@ -209,6 +209,7 @@ class ToolDeploymentStatus(Frozen):
     reason: Reason | None = None
     phase: Phase = Phase.WAITING
     phase_since: datetime | None = None
+    reported_at: datetime | None = None
     queue_position: int = 0
     builds: dict[str, BuildRecord] = Field(default_factory=dict)
     runs: dict[str, RunRecord] = Field(default_factory=dict)

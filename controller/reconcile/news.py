@@ -1,20 +1,31 @@
 """What a change of status is worth telling: Kubernetes Events, as pure data.
 
-Called by `reconciler` after a patch succeeded. One event per transition that a person reading
-`kubectl describe` would want to see.
+Called by `reconciler` after a patch succeeded: what a person reading `kubectl describe` would want
+to see, in few events.
 """
 
 from dataclasses import dataclass
 
 from controller.models.tooldeployment import (
-    NO_BUILD_ID,
-    BuildStatus,
+    BuildOrigin,
     JobChange,
     State,
     ToolDeploymentStatus,
 )
 
 __all__ = ["News", "news_of"]
+
+_VERBS = {
+    BuildOrigin.STARTED: "is built by",
+    BuildOrigin.JOINED: "waits for the build",
+    BuildOrigin.REUSED: "uses the build",
+}
+_CHANGES = {
+    JobChange.CREATED: "created",
+    JobChange.UPDATED: "updated",
+    JobChange.RESTARTED: "restarted",
+    JobChange.UNCHANGED: "left alone",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,55 +38,46 @@ class News:
 
 
 def news_of(old: ToolDeploymentStatus, new: ToolDeploymentStatus) -> tuple[News, ...]:
-    """What happened between two states of one deployment."""
-    return tuple(
-        _begin(old, new) + _builds(old, new) + _jobs(old, new) + _removed(old, new) + _end(old, new)
-    )
+    """What happened between two states of one deployment: at most one event of each sort.
+
+    Twenty components are one event, not twenty: each is a write to the control plane.
+    """
+    found = (_waiting(old, new), _ambiguous(old, new), _builds(old, new), _end(old, new))
+    return tuple(news for news in found if news is not None)
 
 
-def _begin(old: ToolDeploymentStatus, new: ToolDeploymentStatus) -> list[News]:
-    if new.queue_position and not old.queue_position:
-        return [News("Waiting", new.message)]
-    if new.started_at is not None and old.started_at is None:
-        return [News("Started", "its turn has come")]
-    return []
+def _waiting(old: ToolDeploymentStatus, new: ToolDeploymentStatus) -> News | None:
+    begins = new.queue_position and not old.queue_position
+    return News("Waiting", new.message) if begins else None
 
 
-def _builds(old: ToolDeploymentStatus, new: ToolDeploymentStatus) -> list[News]:
-    news = []
+def _ambiguous(old: ToolDeploymentStatus, new: ToolDeploymentStatus) -> News | None:
+    told = [
+        f"{name}: {build.ref_warning}"
+        for name, build in new.builds.items()
+        if build.ref_warning and not (name in old.builds and old.builds[name].ref_warning)
+    ]
+    return News("RefAmbiguous", "; ".join(told), warning=True) if told else None
+
+
+def _builds(old: ToolDeploymentStatus, new: ToolDeploymentStatus) -> News | None:
+    told, started = [], False
     for name, build in new.builds.items():
-        before = old.builds.get(name)
-        known = before is not None and before.build_id != NO_BUILD_ID
-        if build.commit and not (before and before.commit) and build.ref_warning:
-            news.append(News("RefAmbiguous", f"{name}: {build.ref_warning}", warning=True))
-        if build.commit and build.build_id != NO_BUILD_ID and not known:
-            reused = build.build_status == BuildStatus.SKIPPED
-            verb = "uses the existing build" if reused else "is built by"
-            reason = "BuildReused" if reused else "BuildStarted"
-            news.append(News(reason, f"{name} {verb} {build.build_id} of {build.commit[:10]}"))
-    return news
+        known = name in old.builds and old.builds[name].origin is not None
+        if build.origin is None or known:
+            continue
+        started = started or build.origin == BuildOrigin.STARTED
+        verb = _VERBS[build.origin]
+        told.append(f"{name} {verb} {build.build_id} of {build.commit[:10]}")
+    return News("BuildStarted" if started else "BuildReused", "; ".join(told)) if told else None
 
 
-def _jobs(old: ToolDeploymentStatus, new: ToolDeploymentStatus) -> list[News]:
-    news = []
-    for name, run in new.runs.items():
-        before = old.runs.get(name)
-        known = before is not None and before.change is not None
-        if run.change is not None and not known:
-            quiet = run.change == JobChange.UNCHANGED
-            reason = "JobLeftAlone" if quiet else f"Job{run.change.value.capitalize()}"
-            news.append(News(reason, run.run_long_status or f"job {name} is already up to date"))
-    return news
-
-
-def _removed(old: ToolDeploymentStatus, new: ToolDeploymentStatus) -> list[News]:
-    gone = [name for name in new.removed_jobs if name not in old.removed_jobs]
-    return [News("JobRemoved", f"job {name}: its component left the config") for name in gone]
-
-
-def _end(old: ToolDeploymentStatus, new: ToolDeploymentStatus) -> list[News]:
+def _end(old: ToolDeploymentStatus, new: ToolDeploymentStatus) -> News | None:
     if not new.status.final or old.status.final:
-        return []
+        return None
     good = new.status == State.SUCCESSFUL
     reason = new.reason.value if new.reason else new.status.value.capitalize()
-    return [News(reason, new.message, warning=not good and new.status != State.CANCELLED)]
+    jobs = [f"{name} {_CHANGES[run.change]}" for name, run in new.runs.items() if run.change]
+    jobs += [f"{name} removed" for name in new.removed_jobs]
+    message = f"{new.message} ({', '.join(jobs)})" if jobs else new.message
+    return News(reason, message, warning=not good and new.status != State.CANCELLED)

@@ -27,6 +27,7 @@ class Policy:
     look_at_builds: timedelta = timedelta(seconds=2)
     look_at_jobs: timedelta = timedelta(seconds=1)
     look_when_blind: timedelta = timedelta(seconds=5)
+    report_progress: timedelta = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from controller.reconcile.news import news_of
 from controller.reconcile.observe import observe
 from controller.reconcile.observed import Policy
 from controller.reconcile.plan import make_plan
+from controller.reconcile.report import to_write
 from controller.reconcile.status import status_of
 from controller.runtime.result import Result
 
@@ -48,8 +49,9 @@ class Reconciler:
     async def _report(self, step: steps.Step, outcomes: tuple[actions.Outcome, ...]) -> None:
         mine = tuple(o for o in outcomes if o.action in step.actions)
         old = step.deployment.status
-        new = status_of(step, mine, self.policy, self.clock())
-        if new == old:
+        now = self.clock()
+        new = to_write(old, status_of(step, mine, self.policy, now), self.policy, now)
+        if new is None:
             return
         patched = await self.writer.patch_status(step.deployment, new)
         self.journal.moved(patched, old, new)

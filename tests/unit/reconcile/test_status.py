@@ -8,6 +8,7 @@ from controller.backends.base import Applied, BuildState
 from controller.errors import EdgeError, Terminal, Transient, Waiting
 from controller.models.reasons import Owner, Reason
 from controller.models.tooldeployment import (
+    BuildOrigin,
     BuildRecord,
     BuildStatus,
     Failure,
@@ -143,46 +144,64 @@ def test_what_is_undone_is_not_told_as_progress() -> None:
     assert (status.status, status.builds, status.failure) == (State.RUNNING, PINNED, failure)
 
 
+def built(origin: BuildOrigin, build_id: str = "b") -> BuildRecord:
+    return BuildRecord(commit=COMMIT, build_id=build_id, origin=origin)
+
+
 NEWS = {
     "it waits": (
         {},
         {"queue_position": 1, "message": "waiting for d0"},
         [News("Waiting", "waiting for d0")],
     ),
-    "it starts": ({}, {"started_at": NOW}, [News("Started", "its turn has come")]),
-    "a build is started": (
-        {"builds": PINNED},
-        {"builds": {"web": BuildRecord(commit=COMMIT, build_id="b")}},
-        [News("BuildStarted", "web is built by b of aaaaaaaaaa")],
-    ),
-    "a build is reused": (
+    "it starts: the status says so": ({}, {"started_at": NOW}, []),
+    "builds are started, joined and reused: one event": (
         {"builds": PINNED},
         {
             "builds": {
-                "web": BuildRecord(commit=COMMIT, build_id="b", build_status=BuildStatus.SKIPPED)
+                "web": built(BuildOrigin.STARTED, "b1"),
+                "api": built(BuildOrigin.JOINED, "b2"),
+                "job": built(BuildOrigin.REUSED, "b3"),
+                "cron": BuildRecord(build_id="no-build-needed"),
             }
         },
-        [News("BuildReused", "web uses the existing build b of aaaaaaaaaa")],
+        [
+            News(
+                "BuildStarted",
+                "web is built by b1 of aaaaaaaaaa; api waits for the build b2 of aaaaaaaaaa; "
+                "job uses the build b3 of aaaaaaaaaa",
+            )
+        ],
+    ),
+    "all builds are reused": (
+        {"builds": PINNED},
+        {"builds": {"web": built(BuildOrigin.REUSED)}},
+        [News("BuildReused", "web uses the build b of aaaaaaaaaa")],
+    ),
+    "a known build goes on": (
+        {"builds": {"web": built(BuildOrigin.STARTED)}},
+        {"builds": {"web": built(BuildOrigin.STARTED)}},
+        [],
     ),
     "a ref is ambiguous": (
         {},
         {"builds": {"web": BuildRecord(commit=COMMIT, ref_warning="both")}},
         [News("RefAmbiguous", "web: both", warning=True)],
     ),
-    "a job is left alone": (
-        {"runs": {"web": RunRecord()}},
-        {"runs": {"web": RunRecord(change=JobChange.UNCHANGED)}},
-        [News("JobLeftAlone", "job web is already up to date")],
-    ),
-    "a job is restarted": (
+    "it succeeds, and what became of the jobs": (
         {},
-        {"runs": {"web": RunRecord(change=JobChange.RESTARTED, run_long_status="restarted")}},
-        [News("JobRestarted", "restarted")],
-    ),
-    "a job is removed": (
-        {},
-        {"removed_jobs": ("old",)},
-        [News("JobRemoved", "job old: its component left the config")],
+        {
+            "status": State.SUCCESSFUL,
+            "reason": Reason.DEPLOYED,
+            "message": "done",
+            "runs": {
+                "web": RunRecord(change=JobChange.UPDATED),
+                "cron": RunRecord(change=JobChange.UNCHANGED),
+                "late": RunRecord(),
+            },
+            "removed_jobs": ("old",),
+        },
+        [News("Deployed", "done (web updated, cron left alone, old removed)")],
     ),
     "it fails": (
         {},
