@@ -17,6 +17,8 @@ __all__ = ["Broken", "NotYet", "Up", "Verdict", "is_applied", "verdict_on", "wan
 
 # Services tell the age of a state in whole seconds, so a job may look this much older than it is.
 _ROUNDING = timedelta(seconds=2)
+# Long enough for what a change replaces to leave; then what is shown is about what replaced it.
+_LEAVING = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ def verdict_on(job: Job | None, record: RunRecord, policy: Policy, now: datetime
         return _late(patience, Reason.NOT_STARTED, "the job is not there yet")
     status = job.status
     if status.trouble is not None and not _is_of_before(status, record):
+        if (leaving := _still_leaving(status, record, now)) > timedelta():
+            return NotYet(_words(status, status.trouble.value), after=leaving)
         return Broken(status.trouble, _words(status, status.trouble.value), status.log_tail)
     if job.kind == JobKind.SCHEDULED:
         if status.phase == JobPhase.INSTALLED:
@@ -114,6 +118,18 @@ def _is_of_before(status: JobStatus, record: RunRecord) -> bool:
     if record.applied_at is None or status.since is None:
         return False
     return status.since < record.applied_at - _ROUNDING
+
+
+def _still_leaving(status: JobStatus, record: RunRecord, now: datetime) -> timedelta:
+    """How long trouble from just before a change may be that of what the change replaces.
+
+    Who made the change knows better; this is for a controller that was started just after it.
+    """
+    if record.change in (None, JobChange.UNCHANGED):
+        return timedelta()
+    if record.applied_at is None or status.since is None or status.since >= record.applied_at:
+        return timedelta()
+    return _LEAVING - (now - record.applied_at)
 
 
 def _steady(status: JobStatus, policy: Policy, now: datetime) -> Verdict:

@@ -113,6 +113,31 @@ ROWS: dict[str, tuple[Job | None, RunRecord, Verdict]] = {
         applied(5),
         patience(55, "it stopped"),
     ),
+    "in trouble since just before the change: it may be what is on its way out": (
+        job(since=ago(3), trouble=Reason.CRASH_LOOP, messages=("restarted (2)",)),
+        applied(1),
+        NotYet("restarted (2)", timedelta(seconds=4)),
+    ),
+    "in trouble since just before the change, and it does not leave": (
+        job(since=ago(7), trouble=Reason.CRASH_LOOP, messages=("restarted (2)",)),
+        applied(5),
+        Broken(Reason.CRASH_LOOP, "restarted (2)"),
+    ),
+    "in trouble since just before, and nothing was changed": (
+        job(since=ago(3), trouble=Reason.CRASH_LOOP, messages=("restarted (2)",)),
+        applied(1, JobChange.UNCHANGED),
+        Broken(Reason.CRASH_LOOP, "restarted (2)"),
+    ),
+    "in trouble, the service does not say since when": (
+        Job(
+            "web",
+            job().kind,
+            None,
+            type(job().status)(JobPhase.DOWN, trouble=Reason.CRASH_LOOP, messages=("exit 1",)),
+        ),
+        applied(1),
+        Broken(Reason.CRASH_LOOP, "exit 1"),
+    ),
     "scheduled and installed": (job(phase=JobPhase.INSTALLED, spec=CRON), applied(0), Up()),
     "scheduled and not installed yet": (
         job(phase=JobPhase.PENDING, spec=CRON),
