@@ -50,8 +50,8 @@ generate: setup ## Write every generated file
 verify: setup ## Fail if a generated file differs from what would be written
 	@$(VENV) -m tests.gate.checks generated
 
-faults: setup ## Crash after every effect, and random worlds: the loop must end the same
-	@$(VENV) -m pytest -q tests/flow tests/properties
+faults: setup ## Crashes, lost answers, stale views, rivals, bad input: all of it (half an hour)
+	@$(VENV) -m tests.faults
 
 bench: setup ## How fast the parts are, against a budget each
 	@$(VENV) -m tests.bench

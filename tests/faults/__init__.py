@@ -1,0 +1,1 @@
+"""Crashes, lost answers, stale views, several leaders, bad input: nothing lost, nothing twice."""

@@ -1,0 +1,30 @@
+"""A kill at every request that changes something, in every scenario, ends in the same world."""
+
+import pytest
+
+from tests.faults import oracle, trials
+from tests.faults.conftest import Tried
+from tests.faults.scenarios import SCENARIOS, Scenario
+from tests.faults.tape import Fault
+
+each_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.__name__)
+
+
+@each_scenario
+def test_a_kill_at_any_write_ends_in_the_same_world(scenario: Scenario, tried: Tried) -> None:
+    plans = trials.sample(trials.crashes(scenario), bounded=4)
+    wrong = {plan: found for plan in plans if (found := trials.check(scenario, plan))}
+    assert wrong == {}
+    tried("crash points", len(plans))
+
+
+def test_a_trial_notices_what_may_not_be() -> None:
+    """The oracle itself: another scenario's world is not the reference's."""
+    expected, _ = trials.reference(trials.scenario_named("first"))
+    found, _ = trials.run(trials.scenario_named("failing_build"), ())
+    assert oracle.differences(expected, found, 0)
+
+
+def test_a_plan_whose_fault_is_never_met_is_no_success() -> None:
+    plan = (Fault("crash before", at=10_000),)
+    assert "were met" in trials.check(trials.scenario_named("first"), plan)[0]
