@@ -178,7 +178,7 @@ def _under_way(
         builds=case.builds,
         runs=case.runs,
         config=case.config,
-        after=case.observed.policy.look_at_builds,
+        after=case.soon(case.observed.policy.look_at_builds),
     )
 
 

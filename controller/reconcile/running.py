@@ -39,7 +39,7 @@ def run_jobs(case: Case) -> Step:
         builds=case.builds,
         runs=case.runs,
         config=case.config,
-        after=case.observed.policy.look_at_jobs,
+        after=case.soon(case.observed.policy.look_at_jobs),
     )
 
 
@@ -70,7 +70,7 @@ def _watch(case: Case) -> Step:
         runs=runs,
         config=case.config,
         ending=end,
-        after=_next_look(waiting.values(), policy.look_at_jobs) if waiting else None,
+        after=_next_look(waiting.values(), case.soon(policy.look_at_jobs)) if waiting else None,
     )
 
 

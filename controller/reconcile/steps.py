@@ -23,6 +23,9 @@ from controller.reconcile.sources import BuildView
 __all__ = ["Case", "Ending", "Plan", "Step"]
 
 
+FIRST_LOOK = timedelta(milliseconds=250)
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """What the rules look at: the deployment whose turn it is, its config, and its builds."""
@@ -37,6 +40,11 @@ class Case:
     def builds(self) -> dict[str, BuildRecord]:
         """The build records as they are now, before any action."""
         return {name: view.record for name, view in self.views.items()}
+
+    def soon(self, at_most: timedelta) -> timedelta:
+        """When to look again: often at first, then ever less: what is quick is seen quickly."""
+        begun = self.deployment.status.phase_since or self.now
+        return min(max(FIRST_LOOK, (self.now - begun) / 2), at_most)
 
     @property
     def runs(self) -> dict[str, RunRecord]:

@@ -115,8 +115,6 @@ async def running(folder: Path) -> AsyncIterator[Bench]:
         "PTD_TOOLFORGE_JOBS_URL": f"http://127.0.0.1:{jobs}",
         "PTD_TOOLFORGE_TOOL_HEADER": "true",
         "PTD_SETTLE_TIME": "1ms",
-        "PTD_BUILD_INTERVAL": "500ms",
-        "PTD_JOB_INTERVAL": "250ms",
         "PTD_GIT_ALLOW_FILE": "true",
         "PTD_GIT_SCHEMES": "https,http,file",
         "PTD_OPS_PORT": "0",
