@@ -17,6 +17,7 @@ from controller.backends.base import (
     JobStatus,
 )
 from controller.models.meta import ObjectMeta, namespace_of
+from controller.models.refs import RefPolicy
 from controller.models.summary import DeploymentSummary
 from controller.models.toolconfig import (
     Component,
@@ -50,7 +51,9 @@ def ago(seconds: float) -> datetime:
     return NOW - timedelta(seconds=seconds)
 
 
-def component(repository: str = REPOSITORY, ref: str = "main", **run: Any) -> ContinuousComponent:
+def component(
+    repository: str = REPOSITORY, ref: str | RefPolicy = "main", **run: Any
+) -> ContinuousComponent:
     """A continuous component that is built from a repository."""
     return ContinuousComponent(
         build=SourceBuild(repository=repository, ref=ref),

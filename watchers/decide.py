@@ -40,9 +40,14 @@ _MAX_DESCRIPTION = 250
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A component's ref holds this commit now (full SHA)."""
+    """A component's ref holds this commit now (full SHA).
+
+    `ref` and `choice`: the tag that a ref policy chose, and why.
+    """
 
     commit: str
+    ref: str = ""
+    choice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +197,8 @@ def _carried_over(case: Case) -> dict[str, ComponentWatch]:
     watches = {}
     for name, build in followed(case.config.spec).items():
         watch = stored.get(name)
-        if watch is None or (watch.repository, watch.ref) != (build.repository, build.ref):
-            watch = ComponentWatch(repository=build.repository, ref=build.ref)
+        if watch is None or (watch.repository, watch.ref) != (build.repository, build.ref_text):
+            watch = ComponentWatch(repository=build.repository, ref=build.ref_text)
         watches[name] = _if_made(name, watch, case)
     return watches
 
@@ -229,7 +234,8 @@ def _looked_at(
     if isinstance(sight, Trouble):
         error = f"{sight.message}. {sight.hint}".strip()
         return _changed(watch, error=error, error_reason=sight.reason), Verdict.TROUBLE
-    watch = _changed(watch, error="", error_reason="")
+    chosen = {"resolved_ref": sight.ref, "choice": sight.choice}
+    watch = _changed(watch, error="", error_reason="", **chosen)
     latest = _latest(name, case)
     # A deployment that found another commit by itself proves that the ref moved there and back.
     # One that was pinned to another commit is a rollback, which polling does not undo.
@@ -278,14 +284,14 @@ def deployment_name(tool: str, first_seen: datetime, commits: Mapping[str, str])
 
 def _create(name: str, components: Sequence[str], watches: Mapping[str, ComponentWatch]) -> Create:
     commits = {each: watches[each].commit for each in components}
-    what = ", ".join(
-        f"{each} {watches[each].commit[:8]} ({watches[each].ref or 'HEAD'})" for each in components
-    )
+    refs = {each: watches[each].resolved_ref for each in components if watches[each].resolved_ref}
+    shown = {each: refs.get(each, watches[each].ref).removeprefix("refs/tags/") for each in commits}
+    what = ", ".join(f"{each} {commits[each][:8]} ({shown[each] or 'HEAD'})" for each in components)
     return Create(
         name,
         ToolDeploymentSpec(
             description=f"New commit: {what}"[:_MAX_DESCRIPTION],
-            trigger=TriggerSpec(kind=Trigger.POLL, commits=commits),
+            trigger=TriggerSpec(kind=Trigger.POLL, commits=commits, refs=refs),
         ),
     )
 

@@ -23,6 +23,7 @@ _KEPT = (
     *("health_check_http", "health_check_script", "schedule", "retry", "timeout"),
 )
 _LAUNCHER = "launcher "
+Ref = str | dict[str, str]
 _REPOSITORY = "https://gitlab.wikimedia.org/toolforge-repos/sample-static-buildpack-app"
 _LOOP = "while true; do touch /tmp/everything_ok; echo hello world; sleep 10; done"
 
@@ -82,11 +83,14 @@ class ExistingJob:
 
 @dataclass(frozen=True, slots=True)
 class ExistingBuild:
-    """A build that has an image, of the component's repository; `ref` is "" where unknown."""
+    """A build that has an image, of the component's repository; `ref` is "" where unknown.
+
+    It is what a config file has there: a name, or a policy.
+    """
 
     component: str
     repository: str
-    ref: str
+    ref: Ref
 
 
 class Existing(Protocol):

@@ -41,13 +41,14 @@ class _Wire(BaseModel):
 
 
 class Build(_Wire):
-    """A component's build within a deployment. `commit`, `origin` and `ref_warning` are ours."""
+    """A component's build within a deployment. `commit` and what follows are ours."""
 
     build_id: str
     build_status: BuildStatus
     build_image: str = NO_IMAGE
     build_long_status: str = ""
     commit: str = ""
+    ref: str = ""
     origin: str = ""
     ref_warning: str = ""
 
@@ -179,6 +180,7 @@ def _build(record: BuildRecord) -> Build:
         "build_image": "" if record.build_image == NO_IMAGE else record.build_image,
         "build_long_status": record.build_long_status,
         "commit": record.commit,
+        "ref": record.ref,
         "origin": record.origin.value if record.origin else "",
         "ref_warning": record.ref_warning,
     }

@@ -7,7 +7,7 @@ and the ref of a build are wanted, so the services are asked for them. Translati
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from controller.api.generate import ExistingBuild, ExistingJob
+from controller.api.generate import ExistingBuild, ExistingJob, Ref
 from controller.backends.base import Backend
 from controller.backends.toolforge import errors
 from controller.backends.toolforge.client import Client
@@ -99,12 +99,13 @@ class LocalExisting:
             if build.image
         ]
 
-    async def _refs(self, tool: str) -> dict[tuple[str, str], str]:
+    async def _refs(self, tool: str) -> dict[tuple[str, str], Ref]:
         """(component, repository) → the ref that was deployed last."""
-        refs: dict[tuple[str, str], str] = {}
+        refs: dict[tuple[str, str], Ref] = {}
         for deployment in await self._store.list(kinds.DEPLOYMENTS, tool):
             used = deployment.status.tool_config
             for name, component in (used.components if used else {}).items():
                 if isinstance(component.build, SourceBuild):
-                    refs[name, component.build.repository] = component.build.ref
+                    build = component.build.model_dump(mode="json", exclude_unset=True)
+                    refs[name, component.build.repository] = build["ref"]
         return refs

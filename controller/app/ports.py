@@ -102,7 +102,7 @@ class GitRefs:
         found = (await asyncio.shield(question.answer))[ref]
         if isinstance(found, RefProblem):
             raise found.error()
-        return Resolved(found.commit, found.warning)
+        return Resolved(found.commit, found.warning, found.ref)
 
     async def _ask(self, repository: str, question: "_Question") -> Answers:
         await asyncio.sleep(0)  # who asks in this turn of the loop shares the answer

@@ -18,7 +18,7 @@ from controller.models import toolconfig
 from controller.models.findings import RULE, Policy
 from controller.models.sources import UNSET_SOURCE_URL
 
-_SHAPE_TAGS = frozenset({"continuous", "scheduled", "source", "reuse"})
+_SHAPE_TAGS = frozenset({"continuous", "scheduled", "source", "reuse", "ref_name", "ref_policy"})
 _LONGEST_RECEIVED = 200
 _HINTS = {
     "dict_type": "Indent what belongs to it, one `name: value` on a line.",
@@ -124,7 +124,7 @@ def plain_loc(loc: tuple[int | str, ...]) -> Loc:
     if "components" not in loc:
         return loc
     start = loc.index("components")
-    shapes = range(start + 2, start + 5)
+    shapes = range(start + 2, start + 7)
     steps = [step for at, step in enumerate(loc) if at not in shapes or step not in _SHAPE_TAGS]
     return tuple(steps[:-1] if steps[-1] == "[key]" else steps)
 

@@ -18,7 +18,6 @@ from controller.models.fields import (
     LogPath,
     Memory,
     Port,
-    Ref,
     Replicas,
     Repository,
     Retry,
@@ -27,6 +26,7 @@ from controller.models.fields import (
     Words,
 )
 from controller.models.findings import Checked, Finding
+from controller.models.refs import RefOrPolicy
 
 
 class Emails(StrEnum):
@@ -45,10 +45,11 @@ class SourceBuild(Checked):
         description="Address of the public git repository with the code: https, http or git.",
         examples=["https://gitlab.wikimedia.org/toolforge-repos/sample-complex-app-backend"],
     )
-    ref: Ref = Field(
+    ref: RefOrPolicy = Field(
         description="What to build: a branch, a tag or a full commit SHA. Empty: the repository's "
-        "default branch.",
-        examples=["main", "v1.2.3", "35b594f5d452c288c4a15fe667a7dfb94a7e5489"],
+        "default branch. Or a policy, the newest tag of many: `semver` with a range of versions, "
+        "or `tag` with a pattern.",
+        examples=["main", "35b594f5d452c288c4a15fe667a7dfb94a7e5489", {"semver": ">=5 <6"}],
     )
     use_latest_versions: bool = Field(
         default=False,
@@ -67,6 +68,11 @@ class SourceBuild(Checked):
         "this component. Unset: as the tool says.",
         examples=[True],
     )
+
+    @property
+    def ref_text(self) -> str:
+        """The ref as a text: its name, or what `models.refs` says of policies."""
+        return str(self.ref)
 
     @classmethod
     def findings(cls, data: Mapping[str, Any]) -> Iterator[Finding]:

@@ -52,12 +52,13 @@ BUILD_RULES = [
         "has(self.repository) || has(self.reuse_from)",
         "A build has a repository and a ref, or reuse_from",
     ),
-    _rule("!has(self.repository) || has(self.ref)", "A repository needs a ref; empty is its HEAD"),
     _rule(
         "!has(self.repository) || !has(self.reuse_from)",
         "Cannot specify both repository and reuse_from",
     ),
 ]
+# Not CEL, which cannot name a field that is a text or an object.
+REF_WITH_REPOSITORY = [{"required": ["ref"]}, {"not": {"required": ["repository"]}}]
 COMPONENT_RULES = [
     _rule(
         "!has(self.component_type) || self.component_type != 'scheduled' || has(self.run.schedule)",
@@ -150,6 +151,7 @@ def _tool_config() -> Definition:
     component["description"] = "One part of the tool."
     component["x-kubernetes-validations"] = COMPONENT_RULES
     component["properties"]["build"]["x-kubernetes-validations"] = BUILD_RULES
+    component["properties"]["build"]["anyOf"] = REF_WITH_REPOSITORY
     component["properties"]["run"]["x-kubernetes-validations"] = RUN_RULES
     component["properties"]["run"]["required"] = ["command"]
     root = _root("A tool's config: its components, and when they are deployed.", spec)

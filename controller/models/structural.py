@@ -72,11 +72,27 @@ class _Converter:
 
     def _merged(self, shapes: list[Schema]) -> Schema:
         merged: Schema = {}
+        if {"string", "object"} == {self._type(shape) for shape in shapes}:
+            return self._text_or_object(shapes)
         for shape in shapes:
             if shape.get("type") != "null":
                 converted = self.convert(shape)
                 merged = _merge(merged, converted) if merged else converted
         return merged
+
+    def _type(self, shape: Schema) -> str | None:
+        while "$ref" in shape:
+            shape = self._definitions[shape["$ref"].rpartition("/")[2]]
+        return shape.get("type")
+
+    def _text_or_object(self, shapes: list[Schema]) -> Schema:
+        """A place without a type, which Kubernetes takes only where it leaves objects alone.
+
+        What is said of the text still counts, for texts. CEL rules cannot name such a place.
+        """
+        text = next(self.convert(shape) for shape in shapes if self._type(shape) == "string")
+        kept = {key: value for key, value in text.items() if key in ("pattern", "maxLength")}
+        return {**kept, "x-kubernetes-preserve-unknown-fields": True}
 
     @staticmethod
     def _described(schema: Schema, node: Schema) -> Schema:

@@ -209,6 +209,9 @@ class ComponentWatch(Frozen):
     repository: str = ""
     ref: str = ""
     commit: str = ""
+    # Where the ref is a policy: the full name of the tag that it chose, and why.
+    resolved_ref: str = ""
+    choice: str = ""
     seen_at: datetime | None = None
     checked_at: datetime | None = None
     deployment: str = ""

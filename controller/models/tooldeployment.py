@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 from controller.models.fields import MAX_COMPONENTS, MAX_TEXT
 from controller.models.meta import Condition, Frozen, ObjectMeta
 from controller.models.reasons import Owner, Reason
+from controller.models.sources import MAX_REF
 from controller.models.toolconfig import ToolConfigSpec
 
 
@@ -122,6 +123,11 @@ class TriggerSpec(Frozen):
         json_schema_extra={"maxProperties": MAX_COMPONENTS},
         description="Component → full SHA, where it is known what to deploy.",
     )
+    refs: dict[str, Annotated[str, _limit(MAX_REF)]] = Field(
+        default_factory=dict,
+        json_schema_extra={"maxProperties": MAX_COMPONENTS},
+        description="Component → full name of the tag, where its ref is a policy.",
+    )
 
 
 _HISTORY = "Of an object that the older components-api wrote: it is shown and never deployed again."
@@ -175,6 +181,7 @@ class BuildRecord(Frozen):
     build_image: str = NO_IMAGE
     build_long_status: str = ""
     commit: str = ""
+    ref: str = ""  # the full name of the tag that a ref policy chose
     origin: BuildOrigin | None = None
     ref_warning: str = ""
 

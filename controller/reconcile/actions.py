@@ -71,10 +71,14 @@ Action = ResolveRef | StartBuild | CancelBuild | ApplyJob | DeleteJob | DeleteDe
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The result of ResolveRef: a full SHA, and what the user should know about the ref."""
+    """The result of ResolveRef: a full SHA, and what the user should know about the ref.
+
+    `ref` is the full name of the tag that a ref policy chose.
+    """
 
     commit: str
     warning: str = ""
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,8 @@ _CHANGES = {
 
 def resolved(record: BuildRecord, result: actions.Resolved) -> BuildRecord:
     """The commit is pinned."""
-    return record.model_copy(update={"commit": result.commit, "ref_warning": result.warning})
+    found = {"commit": result.commit, "ref": result.ref, "ref_warning": result.warning}
+    return record.model_copy(update=found)
 
 
 def started(record: BuildRecord, build: Build) -> BuildRecord:

@@ -121,9 +121,10 @@ def _look(
         return BuildView(record)  # a finished result is never looked at again
     commit = record.commit or deployment.spec.trigger.commits.get(name, "")
     if not commit:
-        return BuildView(record, actions.ResolveRef(name, source.repository, source.ref))
-    record = record.model_copy(update={"commit": commit})
-    request = _request(deployment, name, source, commit)
+        return BuildView(record, actions.ResolveRef(name, source.repository, source.ref_text))
+    ref = record.ref or deployment.spec.trigger.refs.get(name, "")
+    record = record.model_copy(update={"commit": commit, "ref": ref})
+    request = _request(deployment, name, source, record)
     build = _recorded(observed, record, request) or _find(observed, deployment, request)
     if build is not None:
         return _seen(build, deployment, request, record, now - observed.policy.build_timeout)
@@ -134,13 +135,15 @@ def _look(
 
 
 def _request(
-    deployment: ToolDeployment, name: str, source: SourceBuild, commit: str
+    deployment: ToolDeployment, name: str, source: SourceBuild, record: BuildRecord
 ) -> BuildRequest:
+    """The build of the pinned commit; of a policy, builders get the tag that it chose."""
+    named = source.ref if isinstance(source.ref, str) else record.ref or record.commit
     options = BuildOptions(
         use_latest_versions=bool(source.use_latest_versions),
         use_deprecated_versions=bool(source.use_deprecated_versions),
     )
-    return BuildRequest(name, source.repository, source.ref, commit, options, deployment.name)
+    return BuildRequest(name, source.repository, named, record.commit, options, deployment.name)
 
 
 def _recorded(observed: Observed, record: BuildRecord, request: BuildRequest) -> Build | None:

@@ -138,6 +138,8 @@ def _row(name: str, field: FieldInfo, schema: dict[str, Any]) -> str:
 
 
 def _type(schema: dict[str, Any]) -> str:
+    if "type" not in schema:
+        return f"text, at most {schema['maxLength']} characters, or a mapping"
     kind = schema["type"]
     if "enum" in schema:
         return " or ".join(f"`{value}`" for value in schema["enum"])
@@ -170,5 +172,6 @@ def _rules() -> str:
         *crds.COMPONENTS_RULES,
     ]
     lines = [f"- {rule['message']}.\n" for rule in rules]
+    lines.append("- A repository needs a ref; empty is its HEAD.\n")
     lines.append("- `reuse_from` may lead over several components, but not in a circle.\n")
     return "## Rules between options\n\n" + "".join(lines) + "\n"

@@ -5,6 +5,7 @@ allowed, no redirects, the checked IP addresses pinned, `--` before the address.
 the HTTP headers tells status, Location and Retry-After, which its messages do not.
 """
 
+import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -50,11 +51,17 @@ class LsRemote:
         found: dict[str, RefFound] = {}
         for start in range(0, len(wanted), _NAMES_PER_CALL):
             names = wanted[start : start + _NAMES_PER_CALL]
-            found |= exactly(names, await self._ask(address, names))
+            output = await self._ask(address, names)
+            found |= await asyncio.to_thread(exactly, names, output)
         return found
 
     async def _ask(self, address: Address, names: Sequence[str]) -> bytes:
-        patterns = [pattern for name in names for pattern in (name, name + _PEELED)]
+        # git's own `*` takes everything to the end of a name, the mark of a peeled tag included.
+        patterns = [
+            pattern
+            for name in names
+            for pattern in ((name,) if name.endswith("*") else (name, name + _PEELED))
+        ]
         try:
             ended = await self._processes.run(
                 ["ls-remote", "--quiet", "--", _pinned_url(address), *patterns],
@@ -105,9 +112,12 @@ def _pinned_url(address: Address) -> str:
 def exactly(names: Sequence[str], output: bytes) -> dict[str, RefFound]:
     """The refs of these names in the output of ls-remote, whose patterns match ends of names."""
     listed = {match[2].decode("utf-8", "replace"): match[1].decode() for match in _lines(output)}
-    return {
-        name: RefFound(listed[name], listed.get(name + _PEELED)) for name in names if name in listed
+    refs = {
+        name: RefFound(target, listed.get(name + _PEELED))
+        for name, target in listed.items()
+        if not name.endswith(_PEELED)
     }
+    return transport.of_names(names, refs)
 
 
 def _lines(output: bytes) -> Iterator[re.Match[bytes]]:

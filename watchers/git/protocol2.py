@@ -6,6 +6,7 @@ leaves to `ls_remote`, which speaks to every server: it raises Unsupported. Answ
 limit; connections go to the checked IP addresses only.
 """
 
+import asyncio
 import socket
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -24,6 +25,7 @@ _DELIMITER = b"0001"
 _RESULT = "application/x-git-upload-pack-result"
 _BUSY = frozenset({429, 502, 503, 504})
 _CONNECTIONS = 64
+_LONG_ANSWER = 64 * 1024
 _IDLE_SECONDS = 75.0
 
 
@@ -51,7 +53,10 @@ class Protocol2:
             raise transport.Unsupported
         self._pins.ips[address.host] = address.ips
         try:
-            listed = parse(await self._ask(address, request(wanted, self._user_agent)))
+            content = await self._ask(address, request(wanted, self._user_agent))
+            # A long list is read beside the event loop.
+            long = len(content) > _LONG_ANSWER
+            listed = await asyncio.to_thread(parse, content) if long else parse(content)
         except TimeoutError:
             seconds = int(self._timeout.total or 0)
             raise transport.unreachable(address, f"did not answer within {seconds} s") from None
@@ -59,7 +64,7 @@ class Protocol2:
             raise transport.bad_certificate(address) from None
         except (aiohttp.ClientError, OSError):
             raise transport.unreachable(address, "could not be reached") from None
-        return {name: listed[name] for name in wanted if name in listed}
+        return transport.of_names(wanted, listed)
 
     async def _ask(self, address: Address, body: bytes) -> bytes:
         try:
@@ -108,7 +113,8 @@ class Protocol2:
 
 def request(wanted: Sequence[str], agent: str) -> bytes:
     """The body that asks for refs which begin with these names."""
-    prefixes = (b"ref-prefix " + name.encode() + b"\n" for name in wanted)
+    names = (name.removesuffix("*").encode() for name in wanted)
+    prefixes = (b"ref-prefix " + name + b"\n" for name in names)
     return b"".join(
         [
             pkt_line(b"command=ls-refs\n"),

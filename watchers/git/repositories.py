@@ -17,6 +17,7 @@ from watchers.git.resolution import RefFound, RefProblem, Resolved
 
 MAX_REDIRECTS = 3
 CALLS_PER_HOST = 4
+_MANY = 500
 
 
 class Repositories:
@@ -49,7 +50,10 @@ class Repositories:
         askable = [ref for ref, problem in problems.items() if problem is None]
         names = dict.fromkeys(name for ref in askable for name in resolution.candidates(ref))
         found = await self._ask(repository, list(names))
-        return {ref: problems[ref] or resolution.pick(ref, found) for ref in problems}
+        if len(found) < _MANY:
+            return _picked(problems, found)
+        # To choose among very many tags takes a while: beside the event loop.
+        return await asyncio.to_thread(_picked, problems, found)
 
     async def resolve_one(self, repository: str, ref: str) -> Resolved:
         """The commit of one ref; raises like `resolve`, and Terminal(REF_NOT_FOUND)."""
@@ -91,3 +95,9 @@ class Repositories:
         if place is None:
             place = self._places[host] = asyncio.Semaphore(self._calls_per_host)
         return place
+
+
+def _picked(
+    problems: Mapping[str, RefProblem | None], found: Mapping[str, RefFound]
+) -> dict[str, Resolved | RefProblem]:
+    return {ref: problem or resolution.pick(ref, found) for ref, problem in problems.items()}

@@ -2,7 +2,8 @@
 
 The rules, in this order: "" or `HEAD` is the default branch; a full name (`refs/...`) is exactly
 that ref; else exactly `refs/heads/<ref>`; else exactly `refs/tags/<ref>`, peeled to what an
-annotated tag points at; else a full SHA as it is. Nothing is ever matched by its end or beginning:
+annotated tag points at; else a full SHA as it is. A policy (`controller.models.refs`) is one of the
+tags, chosen by `choosing`. Nothing is ever matched by its end or beginning:
 `git ls-remote URL main` answers with `dependabot/main` first. Called by `watchers.git.repositories`
 and by the tests of every transport; no I/O may be put here.
 """
@@ -14,6 +15,8 @@ from enum import StrEnum
 
 from controller import errors
 from controller.models.reasons import EXPLANATIONS, Reason
+from controller.models.refs import RefPolicy, policy_of
+from watchers.git import choosing
 
 MAX_REF_LENGTH = 255
 _FULL_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.IGNORECASE)
@@ -46,11 +49,16 @@ class RefFound:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The commit (full, lower case) that a ref means now; `warning` is for the user, or ""."""
+    """The commit (full, lower case) that a ref means now; `warning` is for the user, or "".
+
+    Of a policy, `ref` is the full name of the tag that it chose and `choice` says why.
+    """
 
     commit: str
     kind: RefKind
     warning: str = ""
+    ref: str = ""
+    choice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +80,9 @@ def is_full_sha(ref: str) -> bool:
 
 
 def malformed(ref: str) -> RefProblem | None:
-    """Why git could never have a ref of this name, or None where it could."""
+    """Why git could never have a ref of this name, or None where it could (or for a policy)."""
+    if policy_of(ref) is not None:
+        return None
     if len(ref) > MAX_REF_LENGTH or _NEVER_IN_REF.search(ref) or not ref.isprintable():
         return RefProblem(
             Reason.REF_NOT_FOUND,
@@ -83,7 +93,13 @@ def malformed(ref: str) -> RefProblem | None:
 
 
 def candidates(ref: str) -> tuple[str, ...]:
-    """The full names that the ref may stand for, the preferred one first."""
+    """The full names that the ref may stand for, the preferred one first.
+
+    One that ends in `*` means all refs whose names begin so.
+    """
+    policy = policy_of(ref)
+    if policy is not None:
+        return (f"{choosing.TAGS}{policy.prefix}*",)
     if ref in ("", "HEAD"):
         return ("HEAD",)
     if ref.startswith("refs/"):
@@ -93,6 +109,9 @@ def candidates(ref: str) -> tuple[str, ...]:
 
 def pick(ref: str, found: Mapping[str, RefFound]) -> Resolved | RefProblem:
     """The commit of `ref`, from the refs that the host has (full name → what it names)."""
+    policy = policy_of(ref)
+    if policy is not None:
+        return _choose(policy, found)
     hits = [name for name in candidates(ref) if name in found]
     if not hits:
         return Resolved(ref.lower(), RefKind.SHA) if is_full_sha(ref) else _missing(ref)
@@ -103,6 +122,15 @@ def pick(ref: str, found: Mapping[str, RefFound]) -> Resolved | RefProblem:
         else ""
     )
     return Resolved(found[hits[0]].commit.lower(), _kind(hits[0]), warning)
+
+
+def _choose(policy: RefPolicy, found: Mapping[str, RefFound]) -> Resolved | RefProblem:
+    choice = choosing.choose(policy, found)
+    if not choice.name:
+        hint = "Push such a tag, or widen the range or the pattern in `ref`."
+        return RefProblem(Reason.REF_NOT_FOUND, choice.why, hint)
+    commit = found[choice.name].commit.lower()
+    return Resolved(commit, RefKind.TAG, "", choice.name, choice.why)
 
 
 def _kind(name: str) -> RefKind:

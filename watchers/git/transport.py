@@ -43,10 +43,21 @@ class Transport(Protocol):
     async def refs(self, address: Address, wanted: Sequence[str]) -> Mapping[str, RefFound]:
         """Those of the `wanted` refs (full names, or HEAD) that the repository has; no others.
 
+        A wanted name that ends in `*` means all refs whose names begin so: see `of_names`.
+
         Connects to `address.ips` only and follows no redirect. Raises Moved, Unsupported,
         Terminal(REPOSITORY_NOT_FOUND, REPOSITORY_REFUSED) or Transient(REPOSITORY_UNREACHABLE).
         """
         ...
+
+
+def of_names(wanted: Sequence[str], listed: Mapping[str, RefFound]) -> dict[str, RefFound]:
+    """What was wanted of what a host listed; `refs/tags/v*` wants all that begin with it."""
+    found = {name: listed[name] for name in wanted if name in listed}
+    beginnings = tuple(name.removesuffix("*") for name in wanted if name.endswith("*"))
+    if beginnings:
+        found |= {name: ref for name, ref in listed.items() if name.startswith(beginnings)}
+    return found
 
 
 def answer_of(status: int, headers: Mapping[str, str], address: Address) -> Exception:

@@ -49,8 +49,8 @@ def wish_of(tool: str, config: ToolConfig | None, refs: Refs, default: timedelta
         except errors.Terminal as error:
             refused[name] = error
             continue
-        if not _is_settled(name, build.repository, build.ref, config):
-            followers.setdefault(address.url, set()).add(Follower(tool, name, build.ref))
+        if not _is_settled(name, build.repository, build.ref_text, config):
+            followers.setdefault(address.url, set()).add(Follower(tool, name, build.ref_text))
     if not followers and not refused:
         return NOTHING
     asked = config.spec.poll_interval

@@ -305,8 +305,8 @@ def _phase(url: str, interval: timedelta) -> timedelta:
 def _sight(answer: Resolved | RefProblem | None) -> Sight | None:
     """What an answer means for a component; None where the ref was not asked for yet."""
     match answer:
-        case Resolved(commit=commit):
-            return Seen(commit)
+        case Resolved(commit=commit, ref=ref, choice=choice):
+            return Seen(commit, ref, choice)
         case RefProblem():
             return _trouble(answer.error())
     return None

@@ -165,3 +165,47 @@ async def test_sixteen_questions_at_once_are_answered(
     answers = await asyncio.gather(*(repositories.resolve_one(address, "main") for _ in range(16)))
 
     assert answers == [Resolved(tip, RefKind.BRANCH)] * 16
+
+
+async def test_policies_choose_among_the_tags(
+    server: GitServer, repositories: Repositories
+) -> None:
+    repo = server.repository("app.git")
+    four, five, six = (repo.commit({"a": str(number)}) for number in (4, 5, 6))
+    repo.tag("v4.9.0", four, annotated=True)
+    repo.tag("v5.10.0", five, annotated=True)
+    repo.tag("v5.9.0", four)
+    repo.tag("v6.0.0-rc1", six)
+    repo.tag("web-v1", four)
+    repo.set_ref("refs/heads/v5.99.0", six)  # a branch is no tag
+    repo.set_ref("refs/heads/refs/tags/v5.98.0", six)
+
+    tag = RefKind.TAG
+    assert await repositories.resolve(
+        server.address("app.git"), ["semver:>=5 <6", "tag:web-*", "tag:v4*", "main", "semver:>=7"]
+    ) == {
+        "semver:>=5 <6": Resolved(
+            five,
+            tag,
+            ref="refs/tags/v5.10.0",
+            choice="v5.10.0 is the highest version in the range >=5 <6",
+        ),
+        "tag:web-*": Resolved(
+            four,
+            tag,
+            ref="refs/tags/web-v1",
+            choice="web-v1 is the newest of the tags that match web-*",
+        ),
+        "tag:v4*": Resolved(
+            four,
+            tag,
+            ref="refs/tags/v4.9.0",
+            choice="v4.9.0 is the newest of the tags that match v4*",
+        ),
+        "main": Resolved(six, RefKind.BRANCH),
+        "semver:>=7": RefProblem(
+            Reason.REF_NOT_FOUND,
+            "the repository has no version in the range >=7; its last is v6.0.0-rc1",
+            "Push such a tag, or widen the range or the pattern in `ref`.",
+        ),
+    }

@@ -33,6 +33,11 @@ def ref(message: str, value: str) -> Row:
     return build("ref", message, "repository: https://a.org/x", f"ref: '{value}'")
 
 
+def policy(name: str, message: str, value: str) -> Row:
+    """A mistake in a ref policy."""
+    return build(name, message, "repository: https://a.org/x", f"ref: {value}")
+
+
 def schedule(message: str, value: str) -> Row:
     """A mistake in the schedule."""
     return run("schedule", message, f"schedule: '{value}'")
@@ -205,6 +210,21 @@ MISTAKES: dict[str, Row] = {
     "a ref that git would take for a lock": ref(
         "No part of a ref may start with `.` or end with `.lock`", "a.lock"
     ),
+    "a range of versions with a comma": policy(
+        "ref.semver", "This is not a range of versions", "{semver: '>=5,<6'}"
+    ),
+    "a range of versions without one": policy("ref.semver", "The value is missing", "{semver: }"),
+    "a tag pattern without a wildcard": policy("ref.tag", "The pattern has no `*`", "{tag: v1}"),
+    "a tag pattern that no tag can match": policy(
+        "ref.tag",
+        "A pattern may contain only what a tag may, and `*`, `?` and `[...]`",
+        "{tag: 'v *'}",
+    ),
+    "a ref policy of both kinds": policy(
+        "ref", "Name either a range (semver) or a pattern (tag)", "{semver: '1.x', tag: 'v*'}"
+    ),
+    "a ref policy of an unknown kind": policy("ref.latest", "A ref has no `latest`", "{latest: 1}"),
+    "a ref that is a number": policy("ref", "Input should be a valid string", "5"),
     "a repository without a ref": (
         with_build("repository: https://a.org/x"),
         3,

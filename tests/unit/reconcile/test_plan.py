@@ -1,6 +1,6 @@
 """The plan as a table: what is seen, and what follows. Extra actions fail the row."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +8,7 @@ import pytest
 
 from controller.backends.base import BuildOptions, BuildRequest, BuildState, JobPhase
 from controller.models.reasons import Reason
+from controller.models.refs import RefPolicy
 from controller.models.toolconfig import ToolConfigSpec
 from controller.models.tooldeployment import State, ToolDeployment, Trigger
 from controller.reconcile import actions
@@ -31,6 +32,7 @@ from tests.builders import (
     started,
 )
 
+POLICY = config(web=component(ref=RefPolicy(semver="1.x")))
 PINNED = {"web": {"commit": COMMIT}}
 BUILT = {
     "web": {
@@ -69,6 +71,23 @@ ROWS = {
         observed(deployment()),
         Reason.RESOLVING,
         (actions.ResolveRef("web", REPOSITORY, "main"),),
+    ),
+    "a policy is resolved by its text": Row(
+        observed(deployment(), config=POLICY),
+        Reason.RESOLVING,
+        (actions.ResolveRef("web", REPOSITORY, "semver:1.x"),),
+    ),
+    "builders get the tag that a policy chose": Row(
+        observed(
+            with_builds({"web": {"commit": COMMIT, "ref": "refs/tags/v1.2"}}, tool_config=POLICY)
+        ),
+        Reason.BUILDING,
+        (actions.StartBuild(replace(request(), ref="refs/tags/v1.2")),),
+    ),
+    "builders get the commit where a policy's tag is not known": Row(
+        observed(with_builds(PINNED, tool_config=POLICY)),
+        Reason.BUILDING,
+        (actions.StartBuild(replace(request(), ref=COMMIT)),),
     ),
     "a commit that the trigger names is not resolved again": Row(
         observed(deployment(trigger=Trigger.POLL, commits={"web": NEWER})),

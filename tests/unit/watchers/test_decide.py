@@ -8,6 +8,7 @@ import pytest
 
 from controller.models.meta import ObjectMeta
 from controller.models.reasons import Reason
+from controller.models.refs import RefPolicy
 from controller.models.toolconfig import (
     ComponentWatch,
     SourceBuild,
@@ -105,6 +106,11 @@ def records(watches: dict[str, ComponentWatch]) -> Record:
     return Record(ToolConfigStatus(components=watches, observed_generation=3))
 
 
+TAG = {"resolved_ref": "refs/tags/v5.1.0", "choice": "v5.1.0 is the highest"}
+CHOSEN = Seen(NEW, *TAG.values())
+FOLLOWS_POLICY = builders.config(web=builders.component(ref=RefPolicy(semver=">=5 <6"))).model_copy(
+    update={"auto_deploy": True}
+)
 IMPOSSIBLE = Trouble(Reason.REF_NOT_FOUND, "There is no main", "Push it.")
 
 ROWS: list[tuple[str, Case, Record | Create | Rest, dict[str, Verdict]]] = [
@@ -321,6 +327,32 @@ ROWS: list[tuple[str, Case, Record | Create | Rest, dict[str, Verdict]]] = [
             spec=FOLLOWS_BOTH,
         ),
         Rest(),
+        {"web": Verdict.HANDLED},
+    ),
+    (
+        "the tag that a policy chose is remembered with the reason",
+        case({"web": watch(ref="semver:>=5 <6")}, {"web": CHOSEN}, spec=FOLLOWS_POLICY),
+        records({"web": intent(ref="semver:>=5 <6", commit=NEW, **TAG, checked_at=NOW)}),
+        {"web": Verdict.NEW},
+    ),
+    (
+        "the deployment of a chosen tag names it",
+        case({"web": intent(ref="semver:>=5 <6", **TAG)}, spec=FOLLOWS_POLICY),
+        Create(
+            name_of(web=NEW),
+            ToolDeploymentSpec(
+                description="New commit: web bbbbbbbb (v5.1.0)",
+                trigger=TriggerSpec(
+                    kind=Trigger.POLL, commits={"web": NEW}, refs={"web": "refs/tags/v5.1.0"}
+                ),
+            ),
+        ),
+        {},
+    ),
+    (
+        "another tag of the same commit is said, and deploys nothing",
+        case({"web": watch(ref="semver:>=5 <6", commit=NEW)}, {"web": CHOSEN}, spec=FOLLOWS_POLICY),
+        records({"web": watch(ref="semver:>=5 <6", commit=NEW, **TAG, checked_at=NOW)}),
         {"web": Verdict.HANDLED},
     ),
     (
