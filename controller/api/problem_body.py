@@ -59,6 +59,7 @@ def record(found: ToolDeployment, kept: DeploymentSummary | None = None) -> JSON
         "component": failure.component if failure else "",
         "commit": (failure.commit if failure else "") or found.status.commit,
         "commits": {n: b.commit for n, b in found.status.builds.items() if b.commit},
+        "components": _components(found),
         "hint": (failure.hint if failure else "") or EXPLANATIONS[reason].hint,
         "queue_position": 0 if state.final else found.status.queue_position,
         "superseded_by": found.status.superseded_by,
@@ -133,6 +134,18 @@ def _reason(found: ToolDeployment, state: State) -> Reason:
 def _owner(found: ToolDeployment) -> Owner:
     failure = found.status.failure
     return failure.owner if failure else Owner.NOBODY
+
+
+def _components(found: ToolDeployment) -> JSON:
+    """What became of each component's build and run."""
+    builds, runs = found.status.builds, found.status.runs
+    return {
+        name: {
+            **({"build": builds[name].build_status.value} if name in builds else {}),
+            **({"run": runs[name].run_status.value} if name in runs else {}),
+        }
+        for name in {**builds, **runs}
+    }
 
 
 def _title(state: State, reason: Reason) -> str:

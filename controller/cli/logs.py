@@ -11,11 +11,11 @@ from pathlib import Path
 
 import click
 
-from controller.cli import access
+from controller.cli import access, completing
 
 
 @click.command()
-@click.argument("component")
+@click.argument("component", shell_complete=completing.components)
 @click.option("--build", is_flag=True, help="The log of the component's newest build instead.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with what is added.")
 @click.option("--tail", default=500, show_default=True, help="How many lines back to begin.")

@@ -1,0 +1,158 @@
+"""How a deployment ended, as exit code, sentences, JSON, JUnit and dotenv.
+
+Used by the commands that wait. The record is that of `controller.api.problem_body`, as the HTTP API
+sends it. `examples/ci/ptd-deploy.sh` has the same exit codes, and the same tests.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+import click
+
+JSON = Mapping[str, Any]
+
+
+class Exit(IntEnum):
+    """The exit codes of every command that deploys or waits (docs/ci.md)."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    AUTH = 3
+    CANCELLED = 4
+    OUT_OF_TIME = 5
+    PLATFORM = 6
+
+
+_CONFIG = ("config-missing", "config-invalid", "config-fetch-failed")
+_REFUSED = {
+    400: Exit.USAGE,
+    401: Exit.AUTH,
+    403: Exit.AUTH,
+    405: Exit.USAGE,
+    413: Exit.USAGE,
+    422: Exit.USAGE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An end: its code, and the record of the deployment."""
+
+    code: Exit
+    record: JSON
+
+
+def of(record: JSON) -> Outcome:
+    """The outcome of a final deployment."""
+    return Outcome(_code(record), record)
+
+
+def refused(status: int, record: JSON) -> Outcome:
+    """The outcome of a request that was refused."""
+    code = _REFUSED.get(status, Exit.PLATFORM if status >= 500 else Exit.FAILED)
+    return Outcome(code, record)
+
+
+def _code(record: JSON) -> Exit:
+    match record.get("state"):
+        case "successful" if record.get("status") != 409:
+            return Exit.OK
+        case "cancelled" | "successful":
+            return Exit.CANCELLED
+    if record.get("reason") in _CONFIG:
+        return Exit.USAGE
+    return Exit.PLATFORM if record.get("owner") == "platform" else Exit.FAILED
+
+
+def sentences(outcome: Outcome) -> Iterator[str]:
+    """What a person is told at the end, the most useful first."""
+    record = outcome.record
+    name = record.get("deploy_id", "")
+    if outcome.code is Exit.OK:
+        yield f"{name}: successful"
+        return
+    about = f"{name}: {record.get('state', '')}: " if name and record.get("state") else ""
+    yield f"{about}{record.get('detail') or record.get('title', '')}"
+    for word in ("reason", "component", "commit", "superseded_by"):
+        if record.get(word):
+            yield f"  {word.replace('_', ' ')}: {record[word]}"
+    if record.get("log_tail"):
+        yield "  the last lines of its log:"
+        yield from (f"    {line}" for line in record["log_tail"])
+    if kept := record.get("kept_running"):
+        yield f"  what ran before still runs: {kept['deploy_id']}"
+    if record.get("hint"):
+        yield f"  {record['hint']}"
+    if outcome.code is Exit.PLATFORM and name:
+        yield f"  Not your fault: `ptd retry {name} --wait` deploys the same once more."
+
+
+def report(outcome: Outcome, *, as_json: bool, junit: Path | None, dotenv: Path | None) -> None:
+    """Say how it ended: in words or JSON, in the files that were asked for, in GitHub's log."""
+    if as_json:
+        click.echo(json.dumps({**outcome.record, "exit_code": int(outcome.code)}, indent=2))
+    else:
+        for line in sentences(outcome):
+            click.echo(line, err=outcome.code is not Exit.OK)
+    if outcome.code is not Exit.OK and os.environ.get("GITHUB_ACTIONS") == "true":
+        first = next(sentences(outcome))
+        click.echo(f"::error title=Deployment::{_escaped(first)}", err=True)
+    if junit is not None:
+        junit.write_text(_junit(outcome), encoding="utf-8")
+    if dotenv is not None:
+        dotenv.write_text("".join(_dotenv(outcome)), encoding="utf-8")
+
+
+def _escaped(text: str) -> str:
+    """As GitHub's workflow commands want it."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _dotenv(outcome: Outcome) -> Iterator[str]:
+    """Variables for later jobs; nothing that anybody else has written freely."""
+    for name in ("deploy_id", "state", "reason", "owner", "component", "commit", "superseded_by"):
+        value = re.sub(r"[^A-Za-z0-9._:/-]", "", str(outcome.record.get(name, "")))
+        yield f"DEPLOY_{name.removeprefix('deploy_').upper()}={value}\n"
+    yield f"DEPLOY_EXIT_CODE={int(outcome.code)}\n"
+
+
+def _junit(outcome: Outcome) -> str:
+    """One case a component, so that a merge request shows which one failed; else one in all."""
+    record, failed = outcome.record, outcome.code is not Exit.OK
+    components: Mapping[str, Any] = record.get("components") or {}
+    blamed = record.get("component")
+    suite = Xml.Element("testsuite", name=f"deployment {record.get('deploy_id', '')}".rstrip())
+    if failed and blamed not in components:
+        _case(suite, "deployment", record)
+    elif not components:
+        _case(suite, "deployment", None)
+    for name, became in components.items():
+        case = _case(suite, name, record if failed and name == blamed else None)
+        if failed and name != blamed and became.get("run") == "skipped":
+            Xml.SubElement(case, "skipped")
+    suite.set("tests", str(len(suite)))
+    suite.set("failures", str(len(suite.findall("testcase/failure"))))
+    return Xml.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _case(suite: Xml.Element, name: str, failed: JSON | None) -> Xml.Element:
+    case = Xml.SubElement(suite, "testcase", classname="deployment", name=name)
+    if failed is not None:
+        words = str(failed.get("detail") or failed.get("title", ""))
+        inner = Xml.SubElement(case, "failure", message=_xml(words))
+        inner.set("type", str(failed.get("reason", "")))
+        inner.text = _xml("\n".join([*failed.get("log_tail", ()), str(failed.get("hint", ""))]))
+    return case
+
+
+def _xml(text: str) -> str:
+    """Without the characters that XML cannot hold."""
+    return re.sub(r"[^\t\n\x20-\ud7ff\ue000-\ufffd]", "", text)

@@ -1,0 +1,196 @@
+"""The HTTP API, as commands speak to it: where it is, who asks, and what is worth asking again.
+
+`options` adds the options that say where; `find` makes a `Remote` of them. What fails in a way that
+may pass (no connection, 429, 5xx) is asked again until the time is over: a POST carries a key, so
+that nothing happens twice.
+"""
+
+import asyncio
+import json
+import os
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib import error, request
+
+import click
+
+from controller.cli import access
+from controller.cli.outcome import Exit
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_MARGIN = 20.0  # seconds that an answer may take
+_LONGEST_PAUSE = 10.0
+_AGAIN = (408, 429, 500, 502, 503, 504)
+
+
+class Failed(click.ClickException):
+    """A message and an exit code."""
+
+    def __init__(self, code: Exit, message: str) -> None:
+        super().__init__(message)
+        self.exit_code = int(code)  # type: ignore[misc]  # click reads it from the instance
+
+
+class Away(Exception):
+    """No answer came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer. `body` is {} where it was no JSON object."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: dict[str, Any]
+
+    @property
+    def problem(self) -> dict[str, Any]:
+        """What is wrong, as a record, in whatever form it came."""
+        if "type" in self.body:
+            return self.body
+        said = (self.body.get("messages") or {}).get("error") or [f"HTTP {self.status}"]
+        return {"status": self.status, "detail": " ".join(map(str, said))}
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A tool at an API. The bearer token appears in no message."""
+
+    base: str
+    tool: str
+    bearer: str = field(repr=False)
+    trust: ssl.SSLContext | None = None
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        patience: float = _MARGIN,
+    ) -> Reply:
+        """One request, at most `patience` seconds for each step of it; raises Away."""
+        data = None if body is None else json.dumps(body).encode()
+        sent = {"Accept": "application/json", **(headers or {})}
+        if self.bearer:
+            sent["Authorization"] = f"Bearer {self.bearer}"
+        if data is not None:
+            sent["Content-Type"] = "application/json"
+        url = f"{self.base}/v1/tool/{self.tool}/{path}"
+        asked = request.Request(url, data=data, headers=sent, method=method)  # noqa: S310
+        opener = request.build_opener(_NoRedirects, request.HTTPSHandler(context=self.trust))
+        try:
+            with opener.open(asked, timeout=patience) as answer:
+                return Reply(answer.status, dict(answer.headers), _object(answer.read()))
+        except error.HTTPError as answer:
+            with answer:
+                return Reply(answer.code, dict(answer.headers), _object(answer.read()))
+        except (OSError, HTTPException) as failure:
+            reason = getattr(failure, "reason", failure)
+            raise Away(f"{self.base} does not answer: {reason}") from failure
+
+    def insist(self, method: str, path: str, until: float, **options: Any) -> Reply:
+        """Ask until there is an answer that is final, or the time is over; Failed then."""
+        pause = 1.0
+        while True:
+            try:
+                reply = self.ask(method, path, **options)
+            except Away as away:
+                problem, wait = str(away), pause
+            else:
+                if reply.status not in _AGAIN:
+                    return reply
+                problem = str(reply.problem.get("detail"))
+                wait = _seconds(reply.headers.get("Retry-After"), pause)
+            if self.clock() + wait >= until:
+                raise Failed(Exit.PLATFORM, f"{problem}\nThe time is over; try again later.")
+            self.sleep(wait)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+class _NoRedirects(request.HTTPRedirectHandler):
+    """A redirect would take the token to whoever it names."""
+
+    def redirect_request(self, *_args: Any, **_options: Any) -> None:
+        """Never."""
+
+
+def options(command: Command) -> Command:
+    """The options that say where the API is, and for whom to ask."""
+    for option in (
+        click.option(
+            "--token-file",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="A file with the tool's deploy token. [default: $DEPLOY_TOKEN]",
+        ),
+        click.option("--api", help="The API's address. [default: $DEPLOY_API, else kubeconfig]"),
+    ):
+        command = option(command)
+    return access.options(command)
+
+
+def find(given: Mapping[str, Any]) -> Remote:
+    """The API that the options name, completed from the environment; Failed where one is missing.
+
+    Takes `api`, `token_file` and what `access.find` takes out of `given`.
+    """
+    api = given["api"] or os.environ.get("DEPLOY_API", "")
+    place = (given["kubeconfig"], given["tool"], given["namespace"])
+    if not api:
+        return _of_kubeconfig(access.find(*place))
+    if not api.startswith(("https://", "http://")):
+        raise Failed(Exit.USAGE, f"{api} is no address: it begins with https:// or http://")
+    tool = given["tool"] or os.environ.get("DEPLOY_TOOL", "")
+    if not tool:
+        raise Failed(Exit.USAGE, "Which tool? Say it with --tool, or set DEPLOY_TOOL.")
+    return Remote(api.rstrip("/"), tool, _token(given["token_file"], tool))
+
+
+def _token(file: Path | None, tool: str) -> str:
+    token = (file.read_text() if file else os.environ.get("DEPLOY_TOKEN", "")).strip()
+    if not token:
+        raise Failed(
+            Exit.AUTH,
+            f"No deploy token: set DEPLOY_TOKEN, or name a file with --token-file.\n"
+            f"`toolforge components deploy-token create` makes one for {tool}; store it as a "
+            "secret variable of the CI.",
+        )
+    return token
+
+
+def _of_kubeconfig(found: access.Access) -> Remote:
+    from controller.store.client import NoAccess, open_kubeconfig  # noqa: PLC0415
+
+    async def read() -> Any:
+        connection = await open_kubeconfig(Path(found.kubeconfig), time.monotonic)
+        await connection.close()
+        return connection.calls.configuration
+
+    try:
+        configuration = asyncio.run(read())
+    except NoAccess as problem:
+        raise Failed(Exit.USAGE, f"no control plane: {problem}") from problem
+    bearer = configuration.api_key.get("BearerToken", "").removeprefix("Bearer ")
+    trust = ssl.create_default_context(cafile=configuration.ssl_ca_cert or None)
+    return Remote(f"{configuration.host}/components", found.tool, bearer, trust)
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(raw)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _seconds(text: str | None, otherwise: float) -> float:
+    return float(text) if text and text.isdecimal() else otherwise
