@@ -85,7 +85,7 @@ class Configs:
         except errors.NotFound:
             raise Refused(404, texts.no_config(tool)) from None
         except errors.Unreadable as error:
-            found = (texts.invalid(*problem.split(": ", 1)) for problem in error.problems)
+            found = map(_stored_mistake, error.problems)
             hint = "The stored config has errors; replace it by a new one"
             raise Refused(422, *found, hint) from None
 
@@ -125,6 +125,12 @@ class Configs:
         except errors.NotFound:
             raise Refused(404, texts.no_config(tool)) from None
         return made.spec
+
+
+def _stored_mistake(problem: str) -> str:
+    """`spec.components.web.run.port: why` as a request's own mistakes are told."""
+    path, _, why = problem.partition(": ")
+    return texts.invalid(" -> ".join(path.removeprefix("spec.").split(".")), why)
 
 
 def _source_of(spec: ToolConfigSpec | None) -> str:

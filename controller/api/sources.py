@@ -6,6 +6,7 @@ redirect. Size, time and kind of the answer are limited, and no part of it gets 
 """
 
 import asyncio
+import re
 import socket
 from datetime import timedelta
 from typing import Final
@@ -13,6 +14,7 @@ from urllib.parse import urldefrag, urljoin
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 from controller.api.configs import SourceError
 from controller.config.documents import MAX_BYTES
@@ -26,6 +28,7 @@ LIMIT = timedelta(seconds=10)
 _REDIRECTS = 5
 _AT_ONCE = 8
 _MOVED: Final = (301, 302, 303, 307, 308)
+_PRINTABLE = re.compile("[!-~]+")
 _PAGES = ("text/html", "application/xhtml+xml")
 _HEADERS = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Accept": "*/*"}
 
@@ -50,6 +53,8 @@ class Fetcher:
     async def _follow(self, url: str) -> str:
         for _ in range(_REDIRECTS + 1):
             url = urldefrag(url).url
+            if not _PRINTABLE.fullmatch(url):
+                raise SourceError("it has characters that no address has")
             found = await self._ask(await self._admitted(url), url)
             if isinstance(found, str):
                 return found
@@ -73,7 +78,8 @@ class Fetcher:
             cookie_jar=aiohttp.DummyCookieJar(),
         )
         try:
-            async with session, session.get(url, allow_redirects=False) as response:
+            exactly = URL(url, encoded=True)
+            async with session, session.get(exactly, allow_redirects=False) as response:
                 return await _read(response)
         except (aiohttp.ClientError, OSError) as error:
             raise SourceError(f"no connection to {address.host}: {_kind(error)}") from None

@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
-from controller.api import app
+from controller.api import app, openapi
 from controller.api.auth import Trust
 from controller.api.changes import Changes
 from controller.api.configs import SourceError
@@ -29,12 +29,34 @@ from controller.store.client import open_kubeconfig
 from controller.store.objects import Store
 from controller.store.secrets import Secrets
 from tests.support import controlplane
+from tests.support.toolforge.openapi import DOCUMENTS, Document
 from watchers.cache import Cache
 
 CRDS = pathlib.Path("manifests/crds")
 GATEWAY = Trust(gateway=True)
 WEB = {"build": {"repository": "https://git.example.org/web.git", "ref": "main"}}
 CONFIG: dict[str, Any] = {"components": {"web": WEB | {"run": {"command": "web"}}}}
+
+_FAILED = {
+    "type": "object",
+    "required": ["messages"],
+    "properties": {
+        "messages": {
+            "type": "object",
+            "required": ["info", "warning", "error"],
+            "properties": {
+                "error": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+            },
+        }
+    },
+}
+OURS = Document(openapi.document(), {})
+"""What we document: every answer must be in it."""
+THEIRS = Document(
+    yaml.safe_load((DOCUMENTS / "components-api.yaml").read_text()),
+    dict.fromkeys((400, 401, 403, 404, 409, 413, 500, 503), _FAILED),
+)
+"""The existing service's document, which says nothing of errors: their form is one for all."""
 
 Client = TestClient[web.Request, web.Application]
 
@@ -117,10 +139,13 @@ class Service:
             method, whole, headers=sent, allow_redirects=False, **options
         ) as response:
             text = await response.text()
-            known = response.content_type.endswith("json") and text
-            return Answer(
-                response.status, await response.json() if known else text, response.headers
-            )
+            if not response.content_type.endswith("json") or not text:
+                return Answer(response.status, text, response.headers)
+            found = await response.json()
+        if response.content_type == "application/json":
+            for document in (OURS, THEIRS):
+                document.check(method, whole.partition("?")[0], response.status, found)
+        return Answer(response.status, found, response.headers)
 
     async def deployment(self, name: str) -> ToolDeployment:
         """A deployment as it is stored."""

@@ -1,0 +1,1 @@
+"""The HTTP API's parts, without a control plane."""
