@@ -52,6 +52,7 @@ QUICK = Policy(
     settle_time=timedelta(),
     look_at_builds=timedelta(milliseconds=100),
     look_at_jobs=timedelta(milliseconds=100),
+    report_progress=timedelta(),
 )
 
 

@@ -22,6 +22,7 @@ from controller.api.deployments import Limits
 from controller.api.health import Health
 from controller.app.watching import CachedDeployments
 from controller.metrics import HttpMetrics, RequestMetrics
+from controller.models import crds
 from controller.models.tooldeployment import ToolDeployment
 from controller.store import definitions, kinds
 from controller.store.calls import Calls
@@ -32,7 +33,6 @@ from tests.support import controlplane
 from tests.support.toolforge.openapi import DOCUMENTS, Document
 from watchers.cache import Cache
 
-CRDS = pathlib.Path("manifests/crds")
 GATEWAY = Trust(gateway=True)
 WEB = {"build": {"repository": "https://git.example.org/web.git", "ref": "main"}}
 CONFIG: dict[str, Any] = {"components": {"web": WEB | {"run": {"command": "web"}}}}
@@ -163,8 +163,8 @@ async def connected(kubeconfig: pathlib.Path) -> AsyncIterator[Calls]:
     connection = await open_kubeconfig(kubeconfig, time.monotonic)
     try:
         calls = Calls(connection, RequestMetrics(CollectorRegistry()), time.monotonic)
-        for path in sorted(CRDS.glob("*.yaml")):
-            await definitions.install(calls, yaml.safe_load(path.read_text()))
+        for definition in crds.definitions():
+            await definitions.install(calls, definition)
         yield calls
     finally:
         await connection.close()

@@ -170,7 +170,6 @@ async def test_a_deploy_token_deploys_and_reads_what_it_deployed(service: Servic
         "GET deployment/latest",
         "GET deployment/token",
         f"DELETE deployment/{name}",
-        f"PUT deployment/{name}/cancel",
     ):
         assert (await service.ask(*request.split(), headers=bearer)).status == 401, request
 

@@ -131,8 +131,10 @@ WAYS: dict[str, Serve] = {
 
 
 @contextlib.asynccontextmanager
-async def world_of(serve: Serve, access: controlplane.Access, folder: Path) -> AsyncIterator[World]:
-    async with platform(access, folder) as made, serve(made, folder) as client:
+async def world_of(
+    serve: Serve, access: controlplane.Access, folder: Path, building: float = 0.6
+) -> AsyncIterator[World]:
+    async with platform(access, folder, building) as made, serve(made, folder) as client:
         yield World(client, made, folder)
 
 
@@ -291,7 +293,7 @@ async def test_the_output_of_generate_is_a_config_warnings_included(
 async def test_the_second_deployment_waits_and_says_for_which(
     control_plane: controlplane.Access, tmp_path: Path
 ) -> None:
-    async with world_of(over_http, control_plane, tmp_path) as world:
+    async with world_of(over_http, control_plane, tmp_path, building=10) as world:
         await world.says("config create $file")
         first = await world.client.run("deployment", "create", "--json")
         second = await world.client.run("deployment", "create", "--json", "--force-run")

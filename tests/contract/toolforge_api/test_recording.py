@@ -42,7 +42,7 @@ _TEXTS = (
 async def test_the_api_answers_as_the_existing_service_did(
     control_plane: controlplane.Access, tmp_path: Path
 ) -> None:
-    async with platform(control_plane, tmp_path) as world:
+    async with platform(control_plane, tmp_path, building=1.0) as world:
         # One at a time, as it was there: with a limit of one, nothing waits.
         app = world.application(Trust(gateway=True), Limits(unfinished=1))
         async with TestClient(TestServer(app)) as client:

@@ -36,7 +36,9 @@ async def text(request: web.Request) -> web.Response:
 
 
 async def echo(request: web.Request) -> web.Response:
-    return web.json_response({"query": request.rel_url.raw_query_string, "headers": dict(request.headers)})
+    return web.json_response(
+        {"query": request.rel_url.raw_query_string, "headers": dict(request.headers)}
+    )
 
 
 async def page(request: web.Request) -> web.Response:
