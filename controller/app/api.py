@@ -1,6 +1,6 @@
 """`ptd api`: the HTTP API on a cluster; stateless, in as many processes as wanted.
 
-Called by `controller.cli.api`; `parts_of` is shared with local mode. Only wiring belongs here.
+Called by `controller.cli.roles`; `parts_of` is shared with local mode. Only wiring belongs here.
 """
 
 import asyncio
@@ -8,8 +8,7 @@ import os
 import secrets
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import Coroutine
 from dataclasses import replace
 
 from aiohttp import web
@@ -28,6 +27,7 @@ from controller.app.cluster import CLOCKS, gateway_of
 from controller.app.control import Clocks
 from controller.app.existing import ToolforgeExisting
 from controller.app.ops import OpsRoutes
+from controller.app.role import Role, Work
 from controller.app.watching import DeploymentWatch
 from controller.backends.toolforge.client import opened
 from controller.metrics import Metrics
@@ -62,31 +62,15 @@ def parts_of(settings: Settings, calls: Calls, clocks: Clocks, trust: Trust, cac
     )
 
 
-class Api:
-    """The role while it runs. `start` makes the parts in order, `stop` ends them in reverse."""
+class Api(Role):
+    """The HTTP API on a cluster."""
 
     def __init__(self, settings: Settings) -> None:
+        super().__init__()
         self._settings = settings
-        self._stack = AsyncExitStack()
         self._metrics = Metrics(CollectorRegistry(), version=__version__, role="api")
-        self.url = ""
 
-    async def start(self) -> Callable[[], Awaitable[None]]:
-        """Start to listen; the answer is what goes on meanwhile: await it.
-
-        Raises store.client.NoAccess, or OSError for a taken port or an unreadable certificate.
-        """
-        try:
-            return await self._start()
-        except BaseException:
-            await self.stop()
-            raise
-
-    async def stop(self) -> None:
-        """End the listener, then the connections."""
-        await self._stack.aclose()
-
-    async def _start(self) -> Callable[[], Awaitable[None]]:
+    async def _start(self) -> Work:
         settings = self._settings
         trust = Trust(settings.trust_gateway, settings.api_client_authority is not None)
         calls = await self._connect()

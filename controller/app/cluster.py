@@ -1,6 +1,6 @@
 """`ptd controller`: the controller's role on a real cluster, with Toolforge's services.
 
-Called by `controller.cli.control`. Several may run: the Lease decides which of them acts. Only
+Called by `controller.cli.roles`. Several may run: the Lease decides which of them acts. Only
 wiring belongs here.
 """
 
@@ -9,8 +9,6 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 from aiohttp import web
@@ -20,6 +18,7 @@ from controller import __version__
 from controller.app import policy, polling
 from controller.app.control import Clocks, Control, Outside
 from controller.app.ops import OpsRoutes
+from controller.app.role import Role, Work
 from controller.backends import toolforge
 from controller.metrics import Metrics
 from controller.runtime import leader
@@ -31,32 +30,16 @@ from controller.store.leases import Leases
 CLOCKS = Clocks(lambda: datetime.now(UTC), time.monotonic)
 
 
-class Cluster:
-    """The role while it runs. `start` makes the parts in order, `stop` ends them in reverse."""
+class Cluster(Role):
+    """The controller on a cluster."""
 
     def __init__(self, settings: Settings) -> None:
+        super().__init__()
         self._settings = settings
-        self._stack = AsyncExitStack()
         self._metrics = Metrics(CollectorRegistry(), version=__version__, role="controller")
         self.identity = f"{socket.gethostname()}-{secrets.token_hex(4)}"
-        self.ops_url = ""
 
-    async def start(self) -> Callable[[], Awaitable[None]]:
-        """Start everything up to the work itself, which is the answer: await it.
-
-        Raises store.client.NoAccess, or OSError for a taken port.
-        """
-        try:
-            return await self._start()
-        except BaseException:
-            await self.stop()
-            raise
-
-    async def stop(self) -> None:
-        """End the listener and the connections."""
-        await self._stack.aclose()
-
-    async def _start(self) -> Callable[[], Awaitable[None]]:
+    async def _start(self) -> Work:
         settings, metrics = self._settings, self._metrics
         connection = await self._connect()
         self._stack.push_async_callback(connection.close)
@@ -71,7 +54,6 @@ class Cluster:
             metrics=metrics,
             clocks=CLOCKS,
             identity=self.identity,
-            workers=settings.workers,
         )
         control = Control(outside, policy.rules_of(settings), self._leadership(calls))
         await self._listen(control)
@@ -95,7 +77,7 @@ class Cluster:
         )
         place = (settings.lease_namespace, settings.lease_name)
         leases = Leases(calls, *place, terms.request)
-        clocks = leader.Clocks(CLOCKS.monotonic, CLOCKS.utc, random.random)
+        clocks = leader.Clocks(_uptime, CLOCKS.utc, random.random)
         return leader.Leadership(leases, self.identity, clocks, self._metrics.leader, terms)
 
     async def _listen(self, control: Control) -> None:
@@ -109,7 +91,12 @@ class Cluster:
         site = web.TCPSite(runner, self._settings.ops_host, self._settings.ops_port)
         await site.start()
         host, port = runner.addresses[0][:2]
-        self.ops_url = f"http://{host}:{port}"
+        self.url = f"http://{host}:{port}"
+
+
+def _uptime() -> float:
+    """Monotonic seconds that also count while the machine sleeps, where there is such a clock."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def gateway_of(settings: Settings) -> toolforge.Gateway:

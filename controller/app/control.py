@@ -95,17 +95,27 @@ class Outside:
     metrics: Metrics
     clocks: Clocks
     identity: str
-    workers: int = 8
     told: Callable[[ToolDeployment], None] = lambda _: None
     changed: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is done at once, how long one look may take, and how long to wait after failures."""
+
+    workers: int = 8
+    time_limit: timedelta = timedelta(minutes=2)
+    first_retry: timedelta = timedelta(milliseconds=5)
+    longest_retry: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
-    """What the operator decided: for deployments, and for configs."""
+    """What the operator decided: for deployments, for configs, and for the work itself."""
 
     deployments: Policy
     configs: config.Policy
+    effort: Effort = Effort()
 
 
 class Control:
@@ -115,7 +125,12 @@ class Control:
         self._outside = outside
         self._leadership = leadership
         clocks, metrics = outside.clocks, outside.metrics
-        self.queue = WorkQueue(clocks.monotonic, random.random)
+        self.queue = WorkQueue(
+            clocks.monotonic,
+            random.random,
+            first_retry=rules.effort.first_retry,
+            longest_retry=rules.effort.longest_retry,
+        )
         self.cache = Cache(self._changed)
         self.store = Store(outside.calls, clocks.utc, outside.identity, self.cache)
         self.validity = Validity(self.cache, self.store, rules.configs, clocks.utc)
@@ -127,7 +142,8 @@ class Control:
             self._look_at,
             metrics.reconcile,
             clocks.monotonic,
-            workers=outside.workers,
+            workers=rules.effort.workers,
+            time_limit=rules.effort.time_limit,
         )
         watch_gauges(metrics.deployments, self.cache.unfinished, clocks.utc)
 

@@ -8,8 +8,7 @@ live view, logs over HTTP. Only wiring belongs here.
 import hmac
 import socket
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +29,7 @@ from controller.app.console import StatusView
 from controller.app.control import Alone, Clocks, Control, Outside
 from controller.app.existing import LocalExisting
 from controller.app.ops import OpsRoutes
+from controller.app.role import Role, Work
 from controller.app.watching import CachedDeployments
 from controller.backends.local.backend import LocalBackend
 from controller.errors import Terminal
@@ -48,8 +48,8 @@ from controller.store.secrets import Secrets
 CLOCKS = Clocks(lambda: datetime.now(UTC), time.monotonic)
 
 
-class Local:
-    """Local mode while it runs. `start` makes the parts in order, `stop` ends them in reverse.
+class Local(Role):
+    """Everything on this machine.
 
     `tools` get a namespace from the start; the first is the kubeconfig's own.
     """
@@ -57,11 +57,11 @@ class Local:
     def __init__(
         self, data: Path, port: int, tools: Sequence[str], settings: Settings, console: Console
     ) -> None:
+        super().__init__()
         self._data = data
         self._port = port
         self._tools = tools
         self._settings = settings
-        self._stack = AsyncExitStack()
         self._view = StatusView(console, CLOCKS.utc)
         self._metrics = Metrics(CollectorRegistry(), version=__version__, role="local")
         self._control: Control | None = None
@@ -69,34 +69,17 @@ class Local:
         self._api: Parts | None = None
         self._changes = Changes(limits=Waiters(longest=settings.wait_longest))
         self.kubeconfig = data / "kubeconfig"
-        self.url = ""
 
-    async def start(self) -> Callable[[], Awaitable[None]]:
-        """Start everything up to the controller's own work, which is the answer: await it.
-
-        Raises errors.Terminal (somebody else works in the folder, or it cannot be used), or OSError
-        for a taken port.
-        """
-        try:
-            return await self._start()
-        except StorageError as error:
-            await self.stop()
-            raise Terminal(Reason.PLATFORM_UNAVAILABLE, str(error)) from error
-        except BaseException:
-            await self.stop()
-            raise
-
-    async def stop(self) -> None:
-        """End the view, the connection, the control plane and the components' processes."""
-        await self._stack.aclose()
-
-    async def _start(self) -> Callable[[], Awaitable[None]]:
+    async def _start(self) -> Work:
         self._data.mkdir(parents=True, exist_ok=True, mode=0o700)
         limits = policy.local_settings(self._settings)
         backend = await self._stack.enter_async_context(
             LocalBackend(self._data / "work", limits, CLOCKS.utc, self._wake)
         )
-        plane = await self._stack.enter_async_context(self._plane(backend))
+        try:
+            plane = await self._stack.enter_async_context(self._plane(backend))
+        except StorageError as error:
+            raise Terminal(Reason.PLATFORM_UNAVAILABLE, str(error)) from error
         self._token, self.url = plane.token, plane.url
         outside = Outside(
             calls=await self._connect(plane),
@@ -105,7 +88,6 @@ class Local:
             metrics=self._metrics,
             clocks=CLOCKS,
             identity=f"ptd-local-{socket.gethostname()}",
-            workers=self._settings.workers,
             told=self._view.show,
             changed=self._changes.changed,
         )

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from controller import config
-from controller.app.control import Rules
+from controller.app.control import Effort, Rules
 from controller.backends.local.settings import LocalSettings
 from controller.reconcile.observed import Policy
 from controller.settings import Settings
@@ -17,7 +17,13 @@ def rules_of(settings: Settings) -> Rules:
         schemes=frozenset(settings.git_schemes) | (_FILES if settings.git_allow_file else set()),
         min_poll_seconds=int(settings.poll_interval_min.total_seconds()),
     )
-    return Rules(_deployments(settings), configs)
+    effort = Effort(
+        workers=settings.workers,
+        time_limit=settings.reconcile_timeout,
+        first_retry=settings.retry_first,
+        longest_retry=settings.retry_longest,
+    )
+    return Rules(_deployments(settings), configs, effort)
 
 
 def _deployments(settings: Settings) -> Policy:

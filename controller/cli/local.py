@@ -14,7 +14,7 @@ from typing import TextIO, cast
 
 import click
 
-from controller.cli import until
+from controller.cli import roles, until
 from controller.settings import Settings
 
 # What suits one person at one machine; the environment (PTD_…) wins over it.
@@ -57,7 +57,7 @@ def local(data: Path | None, port: int, tools: Sequence[str]) -> None:
 
 
 def _settings() -> Settings:
-    given = Settings()
+    given = roles.read_settings()
     unset = {name: value for name, value in _HABITS.items() if name not in given.model_fields_set}
     return given.model_copy(update=unset)
 

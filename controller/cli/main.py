@@ -10,11 +10,11 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 COMMANDS = {
-    "api": ("controller.cli.api:api", "Serve the HTTP API of a cluster."),
+    "api": ("controller.cli.roles:api", "Serve the HTTP API of a cluster."),
     "cancel": ("controller.cli.deploying:cancel", "Cancel a deployment."),
     "completion": ("controller.cli.completing:completion", "Print completion for a shell."),
     "config": ("controller.cli.config:config", "Check, rewrite and store a tool's config."),
-    "controller": ("controller.cli.control:controller", "Run the controller on a cluster."),
+    "controller": ("controller.cli.roles:controller", "Run the controller on a cluster."),
     "deploy": ("controller.cli.deploying:deploy", "Deploy, and wait for the end if asked."),
     "local": ("controller.cli.local:local", "Run the whole platform on this machine."),
     "logs": ("controller.cli.logs:logs", "Show what a component or its build printed."),

@@ -22,7 +22,7 @@ from aiohttp.test_utils import TestServer
 from prometheus_client import CollectorRegistry
 
 from controller import config
-from controller.app.control import Alone, Clocks, Control, Leadership, Outside, Rules
+from controller.app.control import Alone, Clocks, Control, Effort, Leadership, Outside, Rules
 from controller.backends import toolforge
 from controller.local import kubeconfig
 from controller.local.server import ControlPlane
@@ -228,9 +228,8 @@ class World:
             metrics=metrics,
             clocks=CLOCKS,
             identity=f"life-{number}",
-            workers=self.workers,
         )
-        rules = Rules(self.policy, config.Policy(min_poll_seconds=30))
+        rules = Rules(self.policy, config.Policy(min_poll_seconds=30), Effort(workers=self.workers))
         leading = self.lead(self, outside.calls, outside.identity) if self.lead else Alone()
         control = Control(outside, rules, leading)
         task = asyncio.create_task(
