@@ -22,7 +22,7 @@ from controller.api.deployments import Limits
 from controller.api.generate import Existing, Nothing
 from controller.api.health import Health
 from controller.api.sources import Fetcher
-from controller.app import policy, polling
+from controller.app import certificates, policy, polling
 from controller.app.cluster import CLOCKS, gateway_of
 from controller.app.control import Clocks
 from controller.app.existing import ToolforgeExisting
@@ -72,9 +72,12 @@ class Api(Role):
 
     async def _start(self) -> Work:
         settings = self._settings
+        expiries = certificates.expiries(settings)
         trust = Trust(settings.trust_gateway, settings.api_client_authority is not None)
         calls = await self._connect()
         changes = Changes(limits=Waiters(longest=settings.wait_longest))
+        self._metrics.http.watch_waiters(lambda: changes.waiting, changes.limits.all)
+        self._metrics.certificates.watch(lambda: expiries)
         watch = DeploymentWatch(calls, CLOCKS, self._metrics.watches, changes)
         made = parts_of(settings, calls, CLOCKS, trust, watch.cache)
         parts = replace(made, existing=await self._existing(), changes=changes)

@@ -15,7 +15,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from controller import __version__
-from controller.app import policy, polling
+from controller.app import certificates, policy, polling
 from controller.app.control import Clocks, Control, Outside
 from controller.app.ops import OpsRoutes
 from controller.app.role import Role, Work
@@ -47,6 +47,8 @@ class Cluster(Role):
         backend = await self._stack.enter_async_context(
             toolforge.connect(gateway_of(settings), CLOCKS.utc, metrics.requests.backend)
         )
+        expiries = certificates.expiries(settings)
+        metrics.certificates.watch(lambda: expiries)
         outside = Outside(
             calls=calls,
             backend=backend,

@@ -67,7 +67,8 @@ class Local(Role):
         self._control: Control | None = None
         self._token = ""
         self._api: Parts | None = None
-        self._changes = Changes(limits=Waiters(longest=settings.wait_longest))
+        changes = self._changes = Changes(limits=Waiters(longest=settings.wait_longest))
+        self._metrics.http.watch_waiters(lambda: changes.waiting, changes.limits.all)
         self.kubeconfig = data / "kubeconfig"
 
     async def _start(self) -> Work:

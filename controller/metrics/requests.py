@@ -63,12 +63,9 @@ class HttpMetrics(Group):
         if not waited:
             self._seconds.labels(*labels).observe(seconds)
 
-    def waiters(self, change: int) -> None:
-        """So many requests more (or fewer) wait now."""
-        self._waiters.inc(change)
-
-    def waiters_limit(self, most: int) -> None:
-        """So many requests may wait at once."""
+    def watch_waiters(self, waiting: Callable[[], float], most: int) -> None:
+        """Read at every scrape how many requests wait; `most` may at once."""
+        self._waiters.set_function(waiting)
         self._waiters_limit.set(most)
 
 

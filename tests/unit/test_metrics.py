@@ -69,7 +69,7 @@ def test_every_record_function_shows_in_its_metric(metrics: Metrics) -> None:
     metrics.leader.leads(True)
     metrics.http.answered("/tool/{tool}/config", "GET", 200, 0.2)
     metrics.http.answered("/tool/{tool}/deployment/{id}", "GET", 200, 60, waited=True)
-    metrics.http.waiters(2)
+    metrics.http.watch_waiters(lambda: 2, 500)
     assert {
         name: value(metrics, name, **labels) for name, labels in SHOWN.items()
     } == dict.fromkeys(SHOWN, 1)
@@ -135,7 +135,7 @@ def test_of_the_hosts_that_strangers_name_only_the_largest_are_shown(metrics: Me
 
 def test_certificates_and_the_limit_of_waiters_are_shown(metrics: Metrics) -> None:
     metrics.certificates.watch(lambda: {"gateway": 1_780_000_000})
-    metrics.http.waiters_limit(500)
+    metrics.http.watch_waiters(lambda: 480, 500)
     expiry = value(metrics, "certificate_expiry_timestamp_seconds", certificate="gateway")
     assert (expiry, value(metrics, "http_waiters_limit")) == (1_780_000_000, 500)
 
