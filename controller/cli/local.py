@@ -108,7 +108,9 @@ def _welcome(url: str, kubeconfig: Path, tools: Sequence[str]) -> str:
         f"ptd local runs at {url} (namespaces: {namespaces})\n"
         f"  export KUBECONFIG={kubeconfig}\n"
         "  ptd config apply FILE          store a tool's config\n"
-        "  kubectl get tooldeployments    see its deployments\n"
+        "  ptd deploy --wait              deploy it now, and wait for the end\n"
+        "  ptd status                     see how the last deployment went\n"
+        "  kubectl get tooldeployments    see all of them\n"
         "  ptd logs COMPONENT -f          follow a component's output\n"
         "Ctrl-C stops everything in order."
     )

@@ -30,6 +30,7 @@ _PHASES = {
     Reason.BUILDING: Phase.BUILDING,
     Reason.STARTING: Phase.RUNNING,
     Reason.VERIFYING: Phase.VERIFYING,
+    Reason.DEPLOYED: Phase.VERIFYING,
 }
 
 
