@@ -11,12 +11,20 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from controller.models import crds
-from tests.gate import config_page, dashboard, environment, monitoring, pages
+from tests.gate import (
+    config_page,
+    dashboard,
+    environment,
+    gitlab_component,
+    monitoring,
+    pages,
+)
 
 GENERATORS: dict[str, Callable[[], Mapping[str, str]]] = {
     "config": config_page.page,
     "crds": crds.manifests,
     "dashboard": dashboard.page,
+    "gitlab": gitlab_component.files,
     "metrics": pages.metrics,
     "reasons": pages.reasons,
     "rules": monitoring.rules,
