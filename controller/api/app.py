@@ -32,7 +32,7 @@ from controller.api.events import Events
 from controller.api.generate import Existing, Generator, Nothing
 from controller.api.health import Health
 from controller.api.problems import Refused
-from controller.api.routes import ROUTES, Body, Route
+from controller.api.routes import PATTERNS, ROUTES, Body, Route
 from controller.api.sight import Sight
 from controller.api.waiting import Waiting
 from controller.config import Policy
@@ -42,8 +42,8 @@ from controller.store.objects import Store
 
 LIFETIME = timedelta(days=365)
 
-_TOOL = re.compile(r"[a-z0-9]([-a-z0-9]{0,56}[a-z0-9])?")
-_DEPLOYMENT = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_TOOL = re.compile(PATTERNS["toolname"])
+_DEPLOYMENT = re.compile(PATTERNS["deployment_id"])
 _ROUTE = web.RequestKey("route", str)
 _CALLER = web.RequestKey("caller", str)
 _PROBLEMS = web.RequestKey("problems", bool)

@@ -10,7 +10,7 @@ from typing import Any
 from controller import __version__
 from controller.api import wire
 from controller.api.auth import HEADER, TOKEN_QUERY, Needs
-from controller.api.routes import ROUTES, Body, Parameter, Route, Shape
+from controller.api.routes import PATTERNS, ROUTES, Body, Parameter, Route, Shape
 from controller.models.fields import MAX_TEXT
 from controller.models.toolconfig import ToolConfigSpec
 
@@ -91,7 +91,12 @@ def _operation(route: Route) -> JSON:
 def _path_parameters(route: Route) -> list[JSON]:
     names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "pattern": f"^{PATTERNS[name]}$"},
+        }
         for name in names
     ]
 

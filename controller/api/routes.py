@@ -62,6 +62,12 @@ class Route:
         return tuple(parameter.name for parameter in self.query)
 
 
+PATTERNS = {
+    "toolname": "[a-z0-9]([-a-z0-9]{0,56}[a-z0-9])?",
+    "deployment_id": "[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?",
+}
+"""What may stand in a path: the names become parts of paths of the control plane."""
+
 _T = "/v1/tool/{toolname}"
 _TOKEN = Parameter(TOKEN_QUERY, False, "The tool's deploy token; better: Authorization: Bearer.")
 _FORCE_BUILD = Parameter("force-build", True, "Build also what is built already.")
