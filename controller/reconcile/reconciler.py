@@ -5,7 +5,7 @@ here.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from controller.backends.base import Backend
 from controller.errors import Transient, Waiting
@@ -37,20 +37,24 @@ class Reconciler:
     async def reconcile(self, tool: str) -> Result:
         """One step for every unfinished deployment of the tool. Raises Transient to back off."""
         observed = await observe(tool, self.objects, self.backend, self.policy)
-        plan = make_plan(observed, self.clock())
+        began = self.clock()
+        plan = make_plan(observed, began)
         outcomes = await self.effects.carry_out(tool, plan.actions)
         for step in plan.steps:
-            await self._report(step, outcomes)
+            await self._report(step, outcomes, began)
         for outcome in outcomes:
             if isinstance(outcome.error, Transient):
                 raise outcome.error
         return Result(after=_next_look(plan, outcomes))
 
-    async def _report(self, step: steps.Step, outcomes: tuple[actions.Outcome, ...]) -> None:
+    async def _report(
+        self, step: steps.Step, outcomes: tuple[actions.Outcome, ...], began: datetime
+    ) -> None:
         mine = tuple(o for o in outcomes if o.action in step.actions)
         old = step.deployment.status
         now = self.clock()
-        new = to_write(old, status_of(step, mine, self.policy, now), self.policy, now)
+        wanted = status_of(step, mine, self.policy, now, began=began)
+        new = to_write(old, wanted, self.policy, now)
         if new is None:
             return
         patched = await self.writer.patch_status(step.deployment, new)

@@ -66,13 +66,13 @@ def not_started(record: BuildRecord, error: EdgeError) -> BuildRecord:
     return record.model_copy(update={"build_status": status, "build_long_status": error.message})
 
 
-def applied(record: RunRecord, name: str, result: Applied, now: datetime) -> RunRecord:
-    """The job's definition is in place; whether it runs is seen later."""
+def applied(record: RunRecord, name: str, result: Applied, began: datetime) -> RunRecord:
+    """The job's definition is in place, at the earliest since `began`; if it runs is seen later."""
     text = _CHANGES[result.change].format(name=name)
     if result.messages:
         text += f", [info]({', '.join(result.messages)})"
     return record.model_copy(
-        update={"change": result.change, "applied_at": now, "run_long_status": text}
+        update={"change": result.change, "applied_at": began, "run_long_status": text}
     )
 
 

@@ -35,14 +35,23 @@ _PHASES = {
 
 
 def status_of(
-    step: Step, outcomes: Outcomes, policy: Policy, now: datetime
+    step: Step,
+    outcomes: Outcomes,
+    policy: Policy,
+    now: datetime,
+    *,
+    began: datetime | None = None,
 ) -> ToolDeploymentStatus:
-    """What the deployment's status becomes; `outcomes` are those of this step's actions."""
+    """What the deployment's status becomes; `outcomes` are those of this step's actions.
+
+    `began`: when the actions were begun. A job counts as applied from then on: its instances may be
+    up long before a slow service has answered for all of them.
+    """
     if step.position:
         return _finish_up(step, _waiting(step), now)
     status = _begun(step, policy, now)
     if not step.undoing:
-        status = _with_outcomes(status, outcomes, now)
+        status = _with_outcomes(status, outcomes, began or now)
     failure = step.failure or _refusal(outcomes)
     message, reason = _doing(step, outcomes, failure)
     status = status.model_copy(
@@ -92,7 +101,7 @@ def _begun(step: Step, policy: Policy, now: datetime) -> ToolDeploymentStatus:
 
 
 def _with_outcomes(
-    status: ToolDeploymentStatus, outcomes: Outcomes, now: datetime
+    status: ToolDeploymentStatus, outcomes: Outcomes, began: datetime
 ) -> ToolDeploymentStatus:
     builds, runs, removed = dict(status.builds), dict(status.runs), list(status.removed_jobs)
     for outcome in outcomes:
@@ -105,7 +114,7 @@ def _with_outcomes(
                 name = request.component
                 builds[name] = records.not_started(builds[name], outcome.error)
             case actions.ApplyJob(spec=spec), Applied() as applied:
-                runs[spec.name] = records.applied(runs[spec.name], spec.name, applied, now)
+                runs[spec.name] = records.applied(runs[spec.name], spec.name, applied, began)
             case actions.ApplyJob(spec=spec), None if outcome.error is not None:
                 runs[spec.name] = records.not_applied(runs[spec.name], outcome.error)
             case actions.DeleteJob(name=name), None if outcome.error is None:

@@ -290,3 +290,25 @@ async def test_a_cancel_holds_also_while_a_backend_is_away() -> None:
     assert world.status("d1").status == State.CANCELLING
     await world.run(seconds=60)
     assert world.status("d1").status == State.CANCELLED
+
+
+class Slow(World):
+    """A service that has done what it was asked to long before it answers."""
+
+    def _effect(self, name: str) -> None:
+        super()._effect(name)
+        if name == "job applied":
+            self.now += timedelta(seconds=20)
+
+
+async def test_a_job_that_was_up_before_a_slow_service_answered_counts_as_up() -> None:
+    world = Slow()
+    world.deploy("d1")
+    await world.run()
+    world.refs["main"] = builders.NEWER
+    world.deploy("d2")
+    await world.run()
+    assert {n: world.status(n).status for n in ("d1", "d2")} == {
+        "d1": State.SUCCESSFUL,
+        "d2": State.SUCCESSFUL,
+    }
