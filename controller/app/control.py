@@ -16,10 +16,12 @@ from controller.app.journal import MetricsJournal, watch_gauges
 from controller.app.ports import CachedObjects, GitRefs, StoreWriter
 from controller.backends.base import Backend
 from controller.metrics import Metrics
+from controller.models.meta import config_name
 from controller.models.tooldeployment import ToolDeployment
 from controller.reconcile.effects import Effects
 from controller.reconcile.observed import Policy
 from controller.reconcile.reconciler import Reconciler
+from controller.reconcile.turns import take_turns
 from controller.runtime.loop import Loop
 from controller.runtime.result import Result
 from controller.runtime.workqueue import WorkQueue
@@ -206,8 +208,21 @@ class Control:
     async def _look_at(self, tool: str) -> Result:
         """What is done for a key: say whether its config is valid, then reconcile."""
         if self._leadership.may_act():
+            await self._look_at_config(tool)
             await self.validity.record(tool)
         return await self._reconciler.reconcile(tool)
+
+    async def _look_at_config(self, tool: str) -> None:
+        """A deployment begins with the config as it is now; the watch of configs may be behind.
+
+        Deployments and configs are two watches: what was stored first may be seen last.
+        """
+        active = take_turns(self.cache.deployments(tool)[0]).active
+        if active is None or active.status.tool_config is not None:
+            return
+        known = self.cache.config(tool)
+        uid = known.metadata.uid if known else ""
+        await self.store.look(kinds.CONFIGS, tool, config_name(tool), uid)
 
     def _make_reconciler(self, policy: Policy) -> Reconciler:
         outside = self._outside

@@ -75,6 +75,24 @@ class Store:
             )
         )
 
+    async def look(self, kind: Kind[T], tool: str, name: str, uid: str = "") -> None:
+        """Tell the `Seen` how an object is now, before its watch does.
+
+        `uid`: of the object that is known; where there is none any more, that one is gone.
+        """
+        namespace = namespace_of(tool)
+        try:
+            stored = await self._calls.ask(
+                "GET",
+                self._calls.objects.get_namespaced_custom_object_without_preload_content,
+                *(*kind.path, namespace, kind.plural, name),
+            )
+        except errors.NotFound:
+            if uid:
+                self._seen.deleted(kind.plural, namespace, name, uid)
+            return
+        self._seen.wrote(kind.plural, stored)
+
     async def list(self, kind: Kind[T], tool: str) -> list[T]:
         """All objects of a tool in the order of their names, without those that are unreadable."""
         found: list[T] = []

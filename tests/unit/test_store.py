@@ -389,3 +389,15 @@ async def test_a_namespace_is_made_once() -> None:
         assert len(w.kube.verbs("POST")) == 1
         w.kube.fail("GET", fakekube.status(404, "NotFound"))
         await w.secrets.ensure_namespace("x")
+
+
+@virtual_time
+async def test_a_look_tells_what_is_there_now_or_that_it_is_gone() -> None:
+    async with world() as w:
+        await w.store.look(CONFIGS, "x", "x-config", "uid-0")
+        await w.store.look(CONFIGS, "x", "x-config")
+        body = {"metadata": {"name": "x-config", "namespace": "tool-x"}, "spec": CONFIG}
+        w.kube.store("components-api.toolforge.org/v1/toolconfigs", body)
+        await w.store.look(CONFIGS, "x", "x-config")
+        assert w.told.gone == [("toolconfigs", "tool-x", "x-config", "uid-0")]
+        assert w.told.written == ["toolconfigs/x-config"]
