@@ -123,11 +123,12 @@ def _is_of_before(status: JobStatus, record: RunRecord) -> bool:
 def _still_leaving(status: JobStatus, record: RunRecord, now: datetime) -> timedelta:
     """How long trouble from just before a change may be that of what the change replaces.
 
-    Who made the change knows better; this is for a controller that was started just after it.
+    Who made the change knows better; this is for a controller that was started just after it, or
+    could not record it: when it is applied again, nothing changes.
     """
-    if record.change in (None, JobChange.UNCHANGED):
+    if record.applied_at is None or status.since is None:
         return timedelta()
-    if record.applied_at is None or status.since is None or status.since >= record.applied_at:
+    if not timedelta() < record.applied_at - status.since <= _ROUNDING:
         return timedelta()
     return _LEAVING - (now - record.applied_at)
 

@@ -123,10 +123,10 @@ ROWS: dict[str, tuple[Job | None, RunRecord, Verdict]] = {
         applied(5),
         Broken(Reason.CRASH_LOOP, "restarted (2)"),
     ),
-    "in trouble since just before, and nothing was changed": (
+    "in trouble since just before it was applied again, which changed nothing": (
         job(since=ago(3), trouble=Reason.CRASH_LOOP, messages=("restarted (2)",)),
         applied(1, JobChange.UNCHANGED),
-        Broken(Reason.CRASH_LOOP, "restarted (2)"),
+        NotYet("restarted (2)", timedelta(seconds=4)),
     ),
     "in trouble, the service does not say since when": (
         Job(
