@@ -40,7 +40,7 @@ async def result_of(world: World, silence: float) -> Result:
     found = await world.deployments()
     changes = len(world.tape.changes)
     result = Result(
-        world=_world(world, found),
+        world={},
         effects=_effects(world, found),
         restarts=dict(world.jobs.tool(TOOL).started),
         patches=len(_status_patches(world)),
@@ -49,6 +49,7 @@ async def result_of(world: World, silence: float) -> Result:
         broken=[*_states(world), *_turns(found)],
     )
     await asyncio.sleep(silence)
+    result.world = _world(world, found)
     later = [entry for entry in world.tape.changes[changes:] if "/toolconfigs" not in entry.path]
     recorded = len(world.tape.changes[changes:]) - len(later)
     if recorded > 1 + silence / RECORD_CHECKS_EVERY.total_seconds():

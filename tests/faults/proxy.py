@@ -16,8 +16,7 @@ import aiohttp
 import yarl
 from aiohttp import web
 
-from tests.faults import timeline
-from tests.faults.streams import Views
+from tests.faults import streams, timeline
 from tests.faults.tape import Entry, Fault, Tape
 
 _HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content-length", "upgrade"}
@@ -52,7 +51,6 @@ class Wire:
     tape: Tape
     session: aiohttp.ClientSession
     kill: Callable[["Wire"], None]
-    views: Views
     dead: bool = False
     cut: bool = False  # a partition: both ways, but the controller goes on living
     open: dict[int, web.Request] = field(default_factory=dict)
@@ -123,6 +121,8 @@ class Proxy:
             return await _reset(request)
         if fault is not None and fault.kind == "refused":
             return await self._answer(request, fault.how)
+        if fault is not None and fault.kind == "slow":
+            await asyncio.sleep(fault.seconds)
         if entry.verb == "WATCH":
             return await self._stream(request, entry)
         work = asyncio.create_task(self._forward(request, body, entry, fault))
@@ -136,7 +136,7 @@ class Proxy:
     async def _forward(
         self, request: web.Request, body: bytes, entry: Entry, fault: Fault | None
     ) -> web.Response:
-        if fault is not None and fault.seconds:
+        if fault is not None and fault.kind == "late":
             await asyncio.sleep(fault.seconds)
         async with self._ask(request, body) as answer:
             raw = await answer.read()
@@ -171,16 +171,18 @@ class Proxy:
         return web.Response(status=status, text=text, content_type=kind, headers=headers)
 
     async def _stream(self, request: web.Request, entry: Entry) -> web.StreamResponse:
-        """A watch, line by line; `views` decides what becomes of each."""
-        view = self.wire.views.opened(request.path)
+        """A watch, line by line; the plan decides what becomes of each."""
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         async with self._ask(request, b"") as answer:
             entry.status = answer.status
             await response.prepare(request)
             with contextlib.suppress(ConnectionError, aiohttp.ClientError):
                 async for line in answer.content:
-                    for sent in await view.lines(line):
+                    fault = self.wire.tape.line(_parsed(line))
+                    for sent in await streams.through(line, fault):
                         await response.write(sent)
+                    if fault is not None and fault.how in streams.BREAKING:
+                        return await _reset(request)
         return response
 
     def _ask(self, request: web.Request, body: bytes) -> Any:

@@ -19,12 +19,12 @@ Scenario = Callable[[World], Awaitable[None]]
 WORKER, NEWER_WORKER = "c" * 40, "d" * 40
 
 
-def config(ref: str = "main", command: str = "serve") -> ToolConfigSpec:
+def config(ref: str = "main", command: str = "serve", worker: str = "worker") -> ToolConfigSpec:
     """Two components with builds of their own, and one that reuses a build."""
     return builders.config(
         web=builders.component(ref=ref, command=command, port=8000),
         report=builders.scheduled("web"),
-        worker=builders.component(repository="https://git.example.org/worker.git", ref="worker"),
+        worker=builders.component(repository="https://git.example.org/worker.git", ref=worker),
     )
 
 
@@ -101,7 +101,7 @@ async def cancel_while_waiting(world: World) -> None:
 
 
 async def cancel_while_building(world: World) -> None:
-    await world.configure(config(ref="hang"))
+    await world.configure(config(ref="hang", worker="hang"))
     await world.deploy("d1")
     await world.until(lambda found: any(len(d.status.builds) == 3 for d in found))
     await world.until(lambda _: len(world.builds.runs.get(builders.TOOL, [])) == 2)

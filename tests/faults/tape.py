@@ -19,9 +19,11 @@ class Fault:
 
     `kind`: "crash before" (it never arrives), "crash unanswered" (it is carried out), "crash after"
     (it is answered, too); "lost" (carried out; `how` "reset", "504" or "silence" comes back);
-    "refused" (it never arrives; `how` comes back, see `proxy.ANSWERS`); "late" (carried out after
-    `seconds`, its sender hears a reset at once). `verbs` empty: everything that changes something.
-    `times` more than 1: the requests that fit after it, too. `life` 0: in whichever life.
+    "refused" (it never arrives; `how` comes back, see `proxy.ANSWERS`); "slow" (it arrives after
+    `seconds`); "late" (carried out after `seconds`, its sender hears a reset at once); "view" (the
+    nth event of the watches, bookmarks not counted, meets what `how` says, see `streams`).
+    `verbs` empty: everything that changes something. `times` more than 1: those that fit after it,
+    too. `life` 0: in whichever life.
     """
 
     kind: str
@@ -35,6 +37,8 @@ class Fault:
 
     def fits(self, entry: "Entry") -> bool:
         """Whether this request is one of those that are counted."""
+        if self.kind == "view":
+            return False
         if self.life not in (0, entry.life) or self.path not in entry.path:
             return False
         return entry.verb in self.verbs if self.verbs else entry.changes
@@ -81,6 +85,7 @@ class Tape:
     met: list[str] = field(default_factory=list)
     _counts: dict[int, int] = field(default_factory=dict)
     _changes: int = 0
+    events: int = 0
 
     def arrives(self, entry: Entry) -> Fault | None:
         """Record a request; answers the fault that it meets."""
@@ -97,6 +102,17 @@ class Tape:
         if met is not None:
             self.met.append(f"{met.kind} {met.how} at {entry}")
         return met
+
+    def line(self, event: Any) -> Fault | None:
+        """Count an event of a watch; answers what it meets."""
+        if not isinstance(event, dict) or event.get("type") == "BOOKMARK":
+            return None
+        self.events += 1
+        for fault in self.plan:
+            if fault.kind == "view" and fault.at <= self.events < fault.at + fault.times:
+                self.met.append(f"{fault.how} at event {self.events}")
+                return fault
+        return None
 
     @property
     def changes(self) -> list[Entry]:

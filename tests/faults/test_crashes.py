@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults import oracle, trials
+from tests.faults import oracle, scenarios, trials
 from tests.faults.conftest import Tried
 from tests.faults.scenarios import SCENARIOS, Scenario
 from tests.faults.tape import Fault
@@ -20,11 +20,11 @@ def test_a_kill_at_any_write_ends_in_the_same_world(scenario: Scenario, tried: T
 
 def test_a_trial_notices_what_may_not_be() -> None:
     """The oracle itself: another scenario's world is not the reference's."""
-    expected, _ = trials.reference(trials.scenario_named("first"))
-    found, _ = trials.run(trials.scenario_named("failing_build"), ())
+    expected = trials.reference(scenarios.first).result
+    found = trials.run(scenarios.failing_build, ()).result
     assert oracle.differences(expected, found, 0)
 
 
 def test_a_plan_whose_fault_is_never_met_is_no_success() -> None:
     plan = (Fault("crash before", at=10_000),)
-    assert "were met" in trials.check(trials.scenario_named("first"), plan)[0]
+    assert "were met" in trials.check(scenarios.first, plan)[0]

@@ -24,6 +24,7 @@ from prometheus_client import CollectorRegistry
 from controller import config
 from controller.app.control import Alone, Clocks, Control, Effort, Leadership, Outside, Rules
 from controller.backends import toolforge
+from controller.backends.base import Backend
 from controller.local import kubeconfig
 from controller.local.server import ControlPlane
 from controller.metrics import Metrics
@@ -38,7 +39,6 @@ from controller.store.client import open_kubeconfig
 from tests import builders
 from tests.faults import timeline
 from tests.faults.proxy import Proxy, Wire
-from tests.faults.streams import Views
 from tests.faults.tape import Plan, Tape
 from tests.support.toolforge.build_runs import Pace as BuildPace
 from tests.support.toolforge.clock import SimulatedClock
@@ -109,8 +109,8 @@ class World:
     policy: Policy = POLICY
     heads: dict[str, str] = field(default_factory=lambda: {"main": builders.COMMIT})
     lives: list[Life] = field(default_factory=list)
-    views: Views = field(default_factory=Views)
     lead: Lead | None = None
+    wrap: Callable[[Backend], Backend] = lambda backend: backend
     workers: int = 2
     pause: float = 0.0  # between a death and the next life
     names: dict[str, str] = field(default_factory=dict)  # what a scenario calls it: its id
@@ -215,14 +215,14 @@ class World:
         """Start a controller that remembers nothing."""
         number = len(self.lives) + 1
         stack = AsyncExitStack()
-        wire = Wire(number, self.tape, self.session, self._killed, self.views)
+        wire = Wire(number, self.tape, self.session, self._killed)
         proxies = [await Proxy(wire, name, url).start() for name, url in self.upstreams.items()]
         urls = {proxy.neighbour: proxy.url for proxy in proxies}
         metrics = Metrics(CollectorRegistry(), version="test", role="controller")
         outside = Outside(
             calls=await self._calls(urls["kube"], metrics, stack),
-            backend=await stack.enter_async_context(
-                toolforge.connect(_gateway(urls), timeline.now)
+            backend=self.wrap(
+                await stack.enter_async_context(toolforge.connect(_gateway(urls), timeline.now))
             ),
             repositories=Repositories(Guard(AddressPolicy(allow_private=True), _lookup), self),
             metrics=metrics,
