@@ -1,5 +1,6 @@
 """How requests are read, and what is around every route."""
 
+import asyncio
 import json
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -83,6 +84,48 @@ async def test_w34_health_is_the_truth(control_plane: controlplane.Access) -> No
         ["the control plane does not answer"],
     )
     assert silent.problem() == "the control plane does not answer"
+
+
+class Slow:
+    """A source that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def fetch(self, url: str) -> str:
+        self.asked.set()
+        await self.go_on.wait()
+        return json.dumps(CONFIG)
+
+
+async def test_w28_a_slow_source_url_holds_nobody_else_up(
+    control_plane: controlplane.Access,
+) -> None:
+    slow = Slow()
+    async with serving(control_plane, lambda parts: replace(parts, sources=slow)) as service:
+        sent = {"source_url": "https://conf.example.org/c.yaml", **CONFIG}
+        storing = asyncio.create_task(service.ask("POST", "config", sent))
+        await slow.asked.wait()
+        meanwhile = await service.ask("GET", "/v1/healthz", headers={})
+        waits = not storing.done()
+        slow.go_on.set()
+        stored = await storing
+    assert (meanwhile.status, waits, stored.status) == (200, True, 200)
+
+
+async def test_w1_another_process_shows_and_cancels_what_one_has_made(
+    control_plane: controlplane.Access,
+) -> None:
+    async with serving(control_plane) as one:
+        await one.ask("POST", "config", CONFIG)
+        made = await one.ask("POST", "deployment")
+    async with serving(control_plane) as other:
+        path = f"/v1/tool/{one.tool}/deployment/{made.data['deploy_id']}"
+        headers = {"x-toolforge-tool": one.tool}
+        shown = await other.ask("GET", path, headers=headers)
+        cancelled = await other.ask("PUT", f"{path}/cancel", headers=headers)
+    assert shown.data == made.data
+    assert cancelled.data["status"] == "cancelling"
 
 
 async def test_a_bug_is_an_answer_in_the_same_form(control_plane: controlplane.Access) -> None:
