@@ -45,7 +45,7 @@ async def connected(kubeconfig: pathlib.Path) -> AsyncIterator[Calls]:
     connection = await open_kubeconfig(kubeconfig, time.monotonic)
     try:
         calls = Calls(connection, RequestMetrics(CollectorRegistry()), time.monotonic)
-        for path in sorted(CRDS.glob("*.yaml")):
+        for path in sorted(CRDS.glob("tool*.yaml")):
             await definitions.install(calls, yaml.safe_load(path.read_text()))
         yield calls
     finally:
