@@ -35,6 +35,7 @@ from controller.api.problems import Refused
 from controller.api.routes import PATTERNS, ROUTES, Body, Route
 from controller.api.sight import Sight
 from controller.api.waiting import Waiting
+from controller.api.webhooks import Webhooks
 from controller.config import Policy
 from controller.metrics import HttpMetrics
 from controller.models.tooldeployment import Trigger
@@ -131,6 +132,7 @@ class _Service:
             "wait_for_tool_deployment": waiting.wait,
             "stream_tool_deployment": Events(sight, parts.changes).stream,
             "delete_tool_deployment": deployments.delete,
+            "receive_webhook": Webhooks(parts.store, parts.secrets, parts.clock).receive,
         }
 
 
@@ -138,12 +140,13 @@ def _served(route: Route, service: Callable[[], _Service]) -> WebHandler:
     async def handle(request: web.Request) -> web.StreamResponse:
         request[_ROUTE] = route.path
         request[_PROBLEMS] = route.problems
-        body = await reading.body(request) if route.body is not Body.NONE else reading.ABSENT
+        body = await _body(request, route)
         tool = request.match_info.get("toolname", "")
-        caller = Trigger.API
+        caller = Trigger.WEBHOOK if route.needs is Needs.SIGNATURE else Trigger.API
         if route.needs is not Needs.NOTHING:
             _check_names(tool, request.match_info.get("deployment_id", ""))
-            caller = await service().gate.admit(request, tool, route.needs)
+            if route.needs is not Needs.SIGNATURE:
+                caller = await service().gate.admit(request, tool, route.needs)
             request[_CALLER] = caller.value
         reading.query(request.query, route.known_query)
         known = {name: request.headers[name] for name in HEADERS if name in request.headers}
@@ -152,6 +155,12 @@ def _served(route: Route, service: Callable[[], _Service]) -> WebHandler:
         return _response(answer) if isinstance(answer, Answer) else await _streamed(request, answer)
 
     return handle
+
+
+async def _body(request: web.Request, route: Route) -> object:
+    if route.body is Body.SIGNED:
+        return await reading.raw(request)
+    return await reading.body(request) if route.body is not Body.NONE else reading.ABSENT
 
 
 def _check_names(tool: str, deployment: str) -> None:

@@ -26,6 +26,7 @@ class Needs(StrEnum):
     NOTHING = "nothing"
     TOOL = "tool"
     TOOL_OR_TOKEN = "tool or token"
+    SIGNATURE = "signature"  # checked by the handler, over the body
 
 
 @dataclass(frozen=True, slots=True)

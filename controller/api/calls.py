@@ -7,10 +7,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from controller.api import pushes
 from controller.api.reading import ABSENT
 from controller.models.tooldeployment import Trigger
 
-HEADERS = ("Accept", "Idempotency-Key", "If-None-Match", "Last-Event-ID")
+HEADERS = ("Accept", "Idempotency-Key", "If-None-Match", "Last-Event-ID", *pushes.PROOFS)
 """What handlers may know of a request's header; who asks is none of it."""
 
 
@@ -19,8 +20,8 @@ class Call:
     """An authorised request about a tool.
 
     `caller` is TOKEN for whoever came with the tool's deploy token, else API. `body` is the JSON
-    value, `reading.ABSENT` where there is none, bytes where it was no JSON by its type. `headers`
-    are those of HEADERS that were sent.
+    value, `reading.ABSENT` where there is none, bytes where its type is not JSON, or where the
+    route takes it as it is. `headers` are those of HEADERS that were sent.
     """
 
     tool: str

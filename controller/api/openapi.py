@@ -67,10 +67,24 @@ _SECURITY: JSON = {
         "description": "The kubeconfig's token in local mode; a deploy token where one is enough.",
     },
     "Token": {"type": "apiKey", "in": "query", "name": TOKEN_QUERY},
+    "Signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Hub-Signature-256",
+        "description": "`sha256=` and the HMAC-SHA256 of the body by the tool's webhook secret; "
+        "also as Gitea, Forgejo, Gogs and Bitbucket send it.",
+    },
+    "GitLab": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Gitlab-Token",
+        "description": "The tool's webhook secret.",
+    },
 }
 _ACCEPTED = {
     Needs.NOTHING: (),
     Needs.TOOL: ("Gateway", "Certificate", "Bearer"),
+    Needs.SIGNATURE: ("Signature", "GitLab"),
     Needs.TOOL_OR_TOKEN: ("Gateway", "Certificate", "Bearer", "Token"),
 }
 
@@ -134,7 +148,7 @@ def _responses(route: Route) -> JSON:
     done = _answer("Done", _success(route.answers))
     if route.answers is Shape.EVENTS:
         done = {"description": "Events", "content": {"text/event-stream": {"schema": _TEXT}}}
-    answers = {200: done, **failures}
+    answers = {route.done: done, **failures}
     return {str(code): answer for code, answer in answers.items()}
 
 
@@ -217,6 +231,12 @@ _PLAIN: JSON = {
             },
         },
     },
+    "Push": {
+        "type": "object",
+        "description": "What the git host sends. Only these are read, and only as a hint.",
+        "properties": {"ref": _TEXT, "after": {"type": "string", "description": "Full SHA."}},
+    },
+    "Accepted": {"type": "object"},
     "DeployToken": {
         "type": "object",
         "required": ["token", "creation_date"],

@@ -60,7 +60,7 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Iterator
         yield f"<p>Body: {_named(body)}</p>"
     answers = [(code, each["description"]) for code, each in operation["responses"].items()]
     yield from _table(("Status", "Meaning"), answers)
-    content = operation["responses"]["200"]["content"]
+    content = next(iter(operation["responses"].values()))["content"]  # a success comes first
     if "application/json" not in content:
         yield f"<p>Data: {escape(', '.join(content))}</p></details>"
         return

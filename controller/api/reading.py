@@ -45,6 +45,11 @@ async def body(request: web.Request) -> object:
     return _json(raw)
 
 
+async def raw(request: web.Request) -> bytes:
+    """The bytes of a request's body. Raises Refused: 413 for more than MAX_BODY."""
+    return await _limited(request)
+
+
 async def _limited(request: web.Request) -> bytes:
     if (request.content_length or 0) > MAX_BODY:
         raise _too_large()

@@ -19,6 +19,7 @@ class Shape(StrEnum):
     DEPLOYMENTS = "DeploymentList"
     TOKEN = "DeployToken"
     EVENTS = "Events"
+    ACCEPTED = "Accepted"
 
 
 class Body(StrEnum):
@@ -27,6 +28,7 @@ class Body(StrEnum):
     NONE = "none"
     CONFIG = "ToolConfig"
     DEPLOYMENT = "DeploymentCreateRequest"
+    SIGNED = "Push"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation. `failures` are the status codes of its own beside 401, 403 and 500.
+    """One operation. `failures` are the status codes of its own beside 401, 403 and 500, `done` is
+    that of a success.
 
     `problems`: they are RFC 9457 problems; the routes of the existing service have its own form.
     """
@@ -54,6 +57,7 @@ class Route:
     body: Body = Body.NONE
     query: tuple[Parameter, ...] = ()
     failures: tuple[int, ...] = (404, 422)
+    done: int = 200
     problems: bool = False
 
     @property
@@ -170,6 +174,14 @@ ROUTES: tuple[Route, ...] = (
         needs=Needs.TOOL_OR_TOKEN,
         query=(_TOKEN,),
         failures=(400, 404, 409, 422),
+    ),
+    Route(
+        *("POST", f"{_T}/webhook", "receive_webhook"),
+        *("A git host says that something was pushed: look now", Shape.ACCEPTED),
+        needs=Needs.SIGNATURE,
+        body=Body.SIGNED,
+        failures=(404, 413, 422),
+        done=202,
     ),
     Route(
         *("DELETE", f"{_T}/deployment/{{deployment_id}}", "delete_tool_deployment"),

@@ -49,6 +49,14 @@ class ObjectsInMemory:
         self.configs[tool] = ToolConfig(metadata=metadata, spec=spec, status=status)
         self.changed(tool)
 
+    def annotate(self, tool: str, annotations: dict[str, str]) -> None:
+        """Somebody annotates a config."""
+        found = self.configs[tool]
+        update = {"annotations": annotations, "resource_version": self._next_version()}
+        metadata = found.metadata.model_copy(update=update)
+        self.configs[tool] = found.model_copy(update={"metadata": metadata})
+        self.changed(tool)
+
     def remove(self, tool: str) -> None:
         """A user deletes a config."""
         del self.configs[tool]

@@ -26,6 +26,7 @@ from controller import errors, logs
 from controller.models.toolconfig import ToolConfig
 from watchers.decide import Seen, Sight, Trouble, followed
 from watchers.git.resolution import RefProblem, Resolved
+from watchers.repositories.asking import Asked
 from watchers.repositories.following import NOTHING, Follower, Following, Wish, wish_of
 from watchers.repositories.hosts import Hosts
 from watchers.repositories.patience import Patience
@@ -86,6 +87,7 @@ class RepositoryPoller:
         self._planned: dict[str, datetime] = {}
         self._running: dict[str, datetime] = {}
         self._again: set[str] = set()
+        self._asked = Asked()
         self._unrecorded: set[str] = set()
         self._scheduler = AsyncIOScheduler(
             timezone=UTC,
@@ -148,8 +150,17 @@ class RepositoryPoller:
         config = self._objects.config(tool)
         old = self._following.wish(tool)
         wish = wish_of(tool, config, self._refs, self._pace.interval)
-        if wish == old and not starting and tool not in self._unrecorded:
-            return
+        asked = self._asked.take(tool, config, self._pace.clock(), starting=starting)
+        if wish != old or starting or tool in self._unrecorded:
+            await self._take_up(tool, config, wish, starting=starting)
+        for url in wish.followers if asked else ():
+            self._look(url, timedelta(0))
+
+    async def _take_up(
+        self, tool: str, config: ToolConfig | None, wish: Wish, *, starting: bool
+    ) -> None:
+        """Have the schedule and the status be what the tool asks for by now."""
+        old = self._following.wish(tool)
         for url in self._following.set(tool, wish):
             self._schedule(url)
             fresh = wish.followers.get(url, frozenset()) - old.followers.get(url, frozenset())
@@ -244,7 +255,9 @@ class RepositoryPoller:
         self._hosts.answered(url, well=True)
         self._journal.polled(now - began, lag, refs=len(refs), at=now)
         self._journal.saved(len(self._following.followers(url)) - 1)
-        return None if await self._tell(url, answers, None) else self._pace.write_again
+        if not await self._tell(url, answers, None):
+            return self._pace.write_again
+        return self._asked.again(self._following.followers(url), answers, self._pace.clock())
 
     async def _tell(
         self,

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from controller import errors
+from controller.models import lookups
+from controller.models.lookups import Push
 from controller.models.reasons import Reason
 from controller.models.toolconfig import ToolConfigSpec
 from controller.store import errors as store_errors
@@ -380,3 +382,29 @@ async def test_repositories_have_their_turns_all_over_the_interval() -> None:
     tenths = [sum(1 for phase in phases if n * 10 <= phase < n * 10 + 10) for n in range(10)]
     assert min(tenths) > 70
     assert max(tenths) < 130
+
+
+async def test_a_webhook_is_answered_at_once_and_once(world: World) -> None:
+    async with world.running(SLOW):
+        await until(lambda: len(world.objects.made) == 1)
+        world.hosts.tips[REPOSITORY]["main"] = NEWER
+        push = lookups.value_of(_now(), Push("refs/heads/main", NEWER))
+        world.objects.annotate("demo", {lookups.ANNOTATION: push})
+        await until(lambda: world.objects.commits("demo") == [{"web": COMMIT}, {"web": NEWER}])
+        asked = len(world.hosts.asked)
+        world.objects.annotate("demo", {lookups.ANNOTATION: push, "other": "x"})
+        await asyncio.sleep(0.05)
+
+    assert len(world.hosts.asked) == asked
+
+
+async def test_a_push_that_is_not_visible_yet_is_looked_for_again(world: World) -> None:
+    async with world.running(SLOW):
+        await until(lambda: len(world.objects.made) == 1)
+        push = lookups.value_of(_now(), Push("refs/heads/main", NEWER))
+        world.objects.annotate("demo", {lookups.ANNOTATION: push})
+        await until(lambda: len(world.hosts.asked) == 2)
+        world.hosts.tips[REPOSITORY]["main"] = NEWER
+        await until(lambda: world.objects.commits("demo") == [{"web": COMMIT}, {"web": NEWER}])
+
+    assert len(world.hosts.asked) == 3
