@@ -31,6 +31,14 @@ class Access:
 
     def call(self, work: "Callable[[Any], Awaitable[T]]") -> T:
         """Do `work` with a `controller.store.objects.Store`; failures become messages."""
+        from controller.store.objects import Store  # noqa: PLC0415
+
+        return self.connected(
+            lambda calls: work(Store(calls, lambda: datetime.now(UTC), identity="ptd"))
+        )
+
+    def connected(self, work: "Callable[[Any], Awaitable[T]]") -> T:
+        """Do `work` with a `controller.store.calls.Calls`; failures become messages."""
         from controller import errors  # noqa: PLC0415
         from controller.store.client import NoAccess  # noqa: PLC0415
 
@@ -50,12 +58,11 @@ class Access:
         from controller.metrics import RequestMetrics  # noqa: PLC0415
         from controller.store.calls import Calls  # noqa: PLC0415
         from controller.store.client import open_kubeconfig  # noqa: PLC0415
-        from controller.store.objects import Store  # noqa: PLC0415
 
         connection = await open_kubeconfig(Path(self.kubeconfig), time.monotonic)
         try:
             calls = Calls(connection, RequestMetrics(CollectorRegistry()), time.monotonic)
-            return await work(Store(calls, lambda: datetime.now(UTC), identity="ptd"))
+            return await work(calls)
         finally:
             await connection.close()
 

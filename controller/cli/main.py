@@ -20,6 +20,7 @@ COMMANDS = {
     "logs": ("controller.cli.logs:logs", "Show what a component or its build printed."),
     "retry": ("controller.cli.deploying:retry", "Deploy the same commits after a failure."),
     "status": ("controller.cli.deploying:status", "Show a deployment."),
+    "webhook": ("controller.cli.webhook:webhook", "Show what a git host is to be told."),
     "wait": ("controller.cli.deploying:wait", "Wait until a deployment has ended."),
 }
 """name → (module:object, what the help says)."""

@@ -146,7 +146,7 @@ def find(given: Mapping[str, Any]) -> Remote:
     api = given["api"] or os.environ.get("DEPLOY_API", "")
     place = (given["kubeconfig"], given["tool"], given["namespace"])
     if not api:
-        return _of_kubeconfig(access.find(*place))
+        return of_kubeconfig(access.find(*place))
     if not api.startswith(("https://", "http://")):
         raise Failed(Exit.USAGE, f"{api} is no address: it begins with https:// or http://")
     tool = given["tool"] or os.environ.get("DEPLOY_TOOL", "")
@@ -167,7 +167,8 @@ def _token(file: Path | None, tool: str) -> str:
     return token
 
 
-def _of_kubeconfig(found: access.Access) -> Remote:
+def of_kubeconfig(found: access.Access) -> Remote:
+    """The API beside a control plane, as `ptd local` serves it."""
     from controller.store.client import NoAccess, open_kubeconfig  # noqa: PLC0415
 
     async def read() -> Any:

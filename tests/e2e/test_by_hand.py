@@ -5,6 +5,8 @@ deployment, in the order of the file.
 """
 
 import asyncio
+import hashlib
+import hmac
 import json
 import re
 import subprocess
@@ -13,6 +15,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -40,6 +43,7 @@ kind: ToolDeployment
 metadata: {{name: {name}}}
 spec: {{}}
 """
+NOT_POLLED = '{"spec": {"auto_deploy": false}}'
 PROCFILE = "web: python3 -c 'import time; print(\"ready\", flush=True); time.sleep(600)'\n"
 
 
@@ -125,6 +129,37 @@ async def test_logs_of_a_component_and_of_its_build(desk: Desk) -> None:
     assert (code, "Fetching" in said) == (0, True), said
     code, said = await desk.ptd("logs", "nothing")
     assert (code, "nothing" in said) == (1, True), said
+
+
+async def test_a_webhook_has_a_push_deployed_at_once(desk: Desk) -> None:
+    polled = CONFIG.format(repository=f"file://{desk.repository.path}")
+    (desk.folder / "polled.yaml").write_text(polled + "auto_deploy: true\npoll_interval: 1h\n")
+    code, said = await desk.ptd("config", "apply", "--local", str(desk.folder / "polled.yaml"))
+    assert code == 0, said
+    code, said = await desk.ptd("webhook")
+    assert code == 0, said
+    url, secret = (re.search(rf"{name}: +(\S+)", said) for name in ("URL", "Secret"))
+    assert url is not None
+    assert secret is not None
+    assert (await desk.ptd("webhook"))[1] == said  # the same one again
+
+    commit = desk.repository.commit({"Procfile": PROCFILE, "new": "1"})
+    body = json.dumps({"ref": "refs/heads/main", "after": commit}).encode()
+    signature = hmac.new(secret[1].encode(), body, hashlib.sha256).hexdigest()
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(
+            url[1],
+            data=body,
+            headers={"X-Hub-Signature-256": f"sha256={signature}"},
+            ssl=False,
+        ) as answer,
+    ):
+        assert answer.status == 202, await answer.text()
+    async with asyncio.timeout(10):
+        while commit not in await desk.kubectl("get", "td", "-o", "jsonpath={..spec.trigger}"):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    await desk.kubectl("patch", "tc", "demo-config", "--type=merge", "-p", NOT_POLLED)
 
 
 async def test_a_bad_config_made_by_hand_is_told_and_fails_what_uses_it(desk: Desk) -> None:
