@@ -172,6 +172,14 @@ class Polling(_Section):
         4, ge=1, le=64, description="Checks at once of repositories on one host."
     )
 
+    poll_operator: str = Field(
+        "",
+        max_length=200,
+        pattern=r"^[!-\[\]-~ ]*$",
+        description="Who runs this, for the User-Agent that git hosts see: an address of a page or "
+        "a mailbox.",
+    )
+
 
 class Git(_Section):
     """Repositories that may be fetched from"""

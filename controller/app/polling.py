@@ -10,6 +10,7 @@ from watchers.git.ls_remote import LsRemote
 from watchers.git.process import GitProcesses
 from watchers.git.protocol2 import Cheapest, Protocol2
 from watchers.git.repositories import Repositories
+from watchers.git.transport import user_agent
 from watchers.repositories.poller import Pace, RepositoryPoller
 from watchers.repositories.stored import StoredObjects
 
@@ -30,9 +31,10 @@ def repositories(settings: Settings, stack: AsyncExitStack) -> Repositories:
     """The git client; its processes end with `stack`."""
     processes = GitProcesses(settings.poll_concurrency)
     stack.callback(processes.close)
-    cheap = Protocol2(settings.poll_timeout)
+    agent = user_agent(settings.poll_operator)
+    cheap = Protocol2(settings.poll_timeout, agent)
     stack.push_async_callback(cheap.close)
-    transport = Cheapest(cheap, LsRemote(processes, settings.poll_timeout))
+    transport = Cheapest(cheap, LsRemote(processes, settings.poll_timeout, agent))
     return Repositories(Guard(addresses(settings)), transport, settings.poll_host_concurrency)
 
 

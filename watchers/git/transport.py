@@ -21,6 +21,13 @@ MAX_ANSWER_BYTES = 8 * 1024 * 1024
 MAX_RETRY_AFTER = timedelta(hours=1)
 TIMEOUT = timedelta(seconds=30)
 USER_AGENT = f"push-to-deploy/{__version__}"
+
+
+def user_agent(operator: str) -> str:
+    """What hosts see of us: the program, and whom to tell when it misbehaves."""
+    return f"{USER_AGENT} (+{operator})" if operator else USER_AGENT
+
+
 # What git appends to a repository's address; a redirect keeps it where it leads to a repository.
 _SERVICES = ("/info/refs?service=git-upload-pack", "/git-upload-pack")
 
@@ -31,6 +38,10 @@ class Moved(Exception):
     def __init__(self, location: str) -> None:
         super().__init__("redirected")
         self.location = location
+
+
+class Busy(errors.Transient):
+    """The host says that it is asked too much."""
 
 
 class Unsupported(Exception):
@@ -69,8 +80,11 @@ def answer_of(status: int, headers: Mapping[str, str], address: Address) -> Exce
         return not_found(address, f"HTTP {status}")
     if status == 429 or status >= 500:
         after = retry_after(headers.get("retry-after", ""), headers.get("date", ""))
-        what = "asks for fewer requests" if status == 429 else "has a fault"
-        return unreachable(address, f"{what} (HTTP {status})", after)
+        if status in (429, 503):
+            what = "asks for fewer requests" if status == 429 else "is overloaded"
+            problem = f"{_where(address)} {what} (HTTP {status})"
+            return Busy(Reason.REPOSITORY_UNREACHABLE, problem, after)
+        return unreachable(address, f"has a fault (HTTP {status})", after)
     return errors.Terminal(
         Reason.REPOSITORY_REFUSED,
         f"{address.host} does not serve git at this address (HTTP {status})",

@@ -26,11 +26,13 @@ from controller import errors, logs
 from controller.models.toolconfig import ToolConfig
 from watchers.decide import Seen, Sight, Trouble, followed
 from watchers.git.resolution import RefProblem, Resolved
+from watchers.git.transport import Busy
 from watchers.repositories.asking import Asked
 from watchers.repositories.following import NOTHING, Follower, Following, Wish, wish_of
 from watchers.repositories.hosts import Hosts
 from watchers.repositories.patience import Patience
 from watchers.repositories.ports import Journal, Objects, Refs
+from watchers.repositories.rates import Rates
 from watchers.repositories.recording import Recorder
 
 _log = logs.logger("polling")
@@ -82,6 +84,7 @@ class RepositoryPoller:
         """Forget everything: what was seen while leading before may be wrong by now."""
         self._following = Following()
         self._patience = Patience(self._pace.random)
+        self._rates = Rates()
         self._hosts.clear()
         self._checked: dict[str, datetime] = {}
         self._planned: dict[str, datetime] = {}
@@ -189,6 +192,7 @@ class RepositoryPoller:
             if job is not None:
                 job.remove()
             self._patience.forget(url)
+            self._rates.forget(url)
             self._hosts.forget(url)
             self._checked.pop(url, None)
             return
@@ -239,11 +243,16 @@ class RepositoryPoller:
             self._hosts.answered(url, well=False)
             await self._tell(url, {}, pause.error)
             return pause.wait
+        turn = self._rates.wait(url, host, began)
+        if turn:
+            return turn
         refs = tuple({follower.ref for follower in self._following.followers(url)})
         try:
             answers = await self._refs.resolve(url, refs)
         except errors.EdgeError as error:
             self._journal.failed(error.reason, lag)
+            if isinstance(error, Busy):
+                self._rates.busy(host)
             self._hosts.answered(url, well=not isinstance(error, errors.Transient))
             interval = self._following.interval(url) or self._pace.interval
             now = self._pace.clock()
@@ -252,6 +261,7 @@ class RepositoryPoller:
             return wait
         now = self._checked[url] = self._pace.clock()
         self._patience.good(url, host)
+        self._rates.good(host)
         self._hosts.answered(url, well=True)
         self._journal.polled(now - began, lag, refs=len(refs), at=now)
         self._journal.saved(len(self._following.followers(url)) - 1)

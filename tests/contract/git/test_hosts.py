@@ -8,7 +8,7 @@ from tests.support.githttp import Fault, GitServer
 from watchers.git.addresses import Guard, Policy
 from watchers.git.repositories import Repositories
 from watchers.git.resolution import RefKind, Resolved
-from watchers.git.transport import Transport
+from watchers.git.transport import Busy, Transport
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -89,6 +89,7 @@ async def test_retry_after_is_handed_on(server: GitServer, repositories: Reposit
     with pytest.raises(errors.Transient) as raised:
         await repositories.resolve(server.address("app.git"), ["main"])
 
+    assert isinstance(raised.value, Busy)
     assert raised.value.after is not None
     assert raised.value.after.total_seconds() == 120
 

@@ -20,6 +20,7 @@ from tests.builders import COMMIT, NEWER, REPOSITORY
 from tests.support.polledobjects import ObjectsInMemory
 from watchers.git.addresses import Address, Policy, parse
 from watchers.git.resolution import RefKind, RefProblem, Resolved
+from watchers.git.transport import Busy
 from watchers.repositories import poller as polling
 from watchers.repositories.poller import Pace, RepositoryPoller
 
@@ -408,3 +409,17 @@ async def test_a_push_that_is_not_visible_yet_is_looked_for_again(world: World) 
         await until(lambda: world.objects.commits("demo") == [{"web": COMMIT}, {"web": NEWER}])
 
     assert len(world.hosts.asked) == 3
+
+
+async def test_a_host_that_is_overloaded_is_asked_more_slowly_by_all(world: World) -> None:
+    world.objects.put("demo", spec(web=builders.component(OTHER)))
+    world.hosts.failing[OTHER] = Busy(Reason.REPOSITORY_UNREACHABLE, "slow down")
+    async with world.running(SLOW) as poller:
+        await until(lambda: world.counts.bad == [Reason.REPOSITORY_UNREACHABLE])
+        world.objects.put("more", spec())
+        await until(lambda: world.objects.commits("more") == [{"web": COMMIT}])
+        for _ in range(5):
+            poller.look_now(REPOSITORY)
+            await asyncio.sleep(0.02)
+
+    assert [repository for repository, _ in world.hosts.asked] == [OTHER, REPOSITORY]
