@@ -155,7 +155,13 @@ class Routes:
             return self._review(call)
         if request.method in ("GET", "HEAD") and call.query.watch:
             return await self.watches.serve(call, request)
-        return await self._verb(call)(call)
+        try:
+            return await self._verb(call)(call)
+        except statuses.ApiError:
+            if request.method not in ("GET", "HEAD"):
+                # A refusal may be because of a write that nobody can read yet.
+                await self._objects.settled()
+            raise
 
     def _verb(
         self, call: requests.Call

@@ -297,3 +297,17 @@ async def test_a_namespace_can_be_let_go_through_finalize(
     let_go = {"metadata": {"finalizers": None}}
     assert (await control_plane.ask("PATCH", path, let_go, kind=MERGE)).status == 200
     await eventually_gone(control_plane, path)
+
+
+async def test_whoever_is_told_that_a_name_is_taken_can_read_what_took_it(
+    control_plane: controlplane.Access,
+) -> None:
+    secrets = f"/api/v1/namespaces/{await control_plane.namespace()}/secrets"
+
+    async def make(name: str) -> int:
+        body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}}
+        made = await control_plane.ask("POST", secrets, body)
+        return (await control_plane.ask("GET", f"{secrets}/{name}")).status - made.status
+
+    found = [await asyncio.gather(*(make(f"s{n}") for _ in range(4))) for n in range(20)]
+    assert [sorted(each) for each in found] == [[200 - 409] * 3 + [200 - 201]] * 20
