@@ -6,6 +6,7 @@ any other is final (docs/ci.md).
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -20,6 +21,7 @@ from controller.models.tooldeployment import ToolDeployment
 HOLD = timedelta(seconds=50)
 """How long a wait is held unless the caller says; usual proxies cut what is silent for 60 s."""
 
+_KEPT = 64
 _LATER = "15"  # seconds, for those that were not admitted
 _AGAIN = "1"  # for those whose server is about to end: another one answers
 Show = Callable[[str, ToolDeployment], Awaitable[Answer]]
@@ -32,6 +34,7 @@ class Waiting:
         self._sight = sight
         self._changes = changes
         self._show = show
+        self._verdicts: OrderedDict[tuple[str, str, bool], Answer] = OrderedDict()
 
     async def wait(self, call: Call) -> Answer:
         """GET wait: what became of it, or 429 when it goes on for longer than `timeout`."""
@@ -95,6 +98,17 @@ class Waiting:
         return not self._changes.closing and await bell.rings(until)
 
     def _verdict(self, call: Call, found: ToolDeployment, followed: list[ToolDeployment]) -> Answer:
+        """What to answer; made once for all who waited for the same end."""
+        if followed or not wire.state(found).final:
+            return self._told(call, found, followed)
+        key = (found.metadata.uid, found.metadata.resource_version, call.wants_lines)
+        if key not in self._verdicts:
+            self._verdicts[key] = self._told(call, found, followed)
+            if len(self._verdicts) > _KEPT:
+                self._verdicts.popitem(last=False)
+        return self._verdicts[key]
+
+    def _told(self, call: Call, found: ToolDeployment, followed: list[ToolDeployment]) -> Answer:
         record = self._record(call.tool, found)
         if followed:
             record["followed"] = [each.name for each in followed]
