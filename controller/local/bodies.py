@@ -5,6 +5,7 @@ value become integers, as they do in kube-apiserver, so that `2.0` is stored as 
 """
 
 import json
+import re
 from typing import Any, NoReturn
 
 import yaml
@@ -13,6 +14,15 @@ Object = dict[str, Any]
 
 LIMIT = 3 * 1024 * 1024
 """Bytes of a request's body, as in kube-apiserver."""
+
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+# In this order: both halves of a character, a half alone, any other escape.
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
 
 
 class ParseError(ValueError):
@@ -45,7 +55,7 @@ def parse_json(raw: bytes) -> tuple[Any, Duplicates]:
         return marked
 
     try:
-        text = raw.decode()
+        text = _whole_characters(raw.decode())
         if not text.strip():
             raise ParseError("unexpected end of JSON input")
         value = json.loads(
@@ -59,6 +69,13 @@ def parse_json(raw: bytes) -> tuple[Any, Duplicates]:
     if any_twice:
         _collect(value, "", duplicates)
     return value, duplicates
+
+
+def _whole_characters(text: str) -> str:
+    """Half a character, which no UTF-8 can hold, becomes U+FFFD, as in Go."""
+    if not _SURROGATE.search(text):
+        return text
+    return _ESCAPE.sub(lambda found: "\\ufffd" if found[1] else found[0], text)
 
 
 def _number(text: str) -> int | float:

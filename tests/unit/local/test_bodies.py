@@ -14,6 +14,9 @@ from controller.local import bodies, protobuf
         pytest.param(b'{"a": 2.5}', {"a": 2.5}, id="another is not"),
         pytest.param(b'{"a": 1, "a": 2}', {"a": 2}, id="the last of two keys counts"),
         pytest.param(b"[null, true]", [None, True], id="any value is a body"),
+        pytest.param(rb'["\ud83d\ude00"]', ["\U0001f600"], id="two halves are a character"),
+        pytest.param(rb'{"\uD800": "a\udfffb"}', {"\ufffd": "a\ufffdb"}, id="one half is none"),
+        pytest.param(rb'["\\ud800"]', [r"\ud800"], id="a backslash is no escape"),
     ],
 )
 def test_json(raw: bytes, value: Any) -> None:
