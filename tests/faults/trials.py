@@ -17,7 +17,8 @@ from tests.faults.tape import Entry, Fault, Plan, write_plan
 from tests.faults.world import opened
 
 WHOLE = os.environ.get("PTD_FAULTS") == "whole"
-SILENCE = 3600.0 if WHOLE else 300.0
+SILENCE = 1200.0 if WHOLE else 300.0
+HOUR = 3600.0
 FAILED = Path(".cache/faults")
 _references: dict[Scenario, "Run"] = {}
 
@@ -44,7 +45,7 @@ class Run:
 def reference(scenario: Scenario) -> Run:
     """The run without faults."""
     if scenario not in _references:
-        found = run(scenario, ())
+        found = run(scenario, (), HOUR)
         assert found.result.broken == []
         ends = [ends[0] for ends in found.result.world["deployments"].values()]
         assert ends == [state.value for state in SCENARIOS[scenario]]
@@ -52,7 +53,7 @@ def reference(scenario: Scenario) -> Run:
     return _references[scenario]
 
 
-def run(scenario: Scenario, plan: Plan) -> Run:
+def run(scenario: Scenario, plan: Plan, silence: float = SILENCE) -> Run:
     """One run, from nothing to silence."""
     runs: list[Run] = []
 
@@ -60,7 +61,7 @@ def run(scenario: Scenario, plan: Plan) -> Run:
         async with opened(plan, **fields(scenario)) as world:
             await scenario(world)
             entries, events = list(world.tape.entries), world.tape.events
-            result = await result_of(world, SILENCE)
+            result = await result_of(world, silence)
             # How many events come depends on when a watch began, so that the last may be none.
             if len(world.tape.met) < sum(fault.kind != "view" for fault in plan):
                 result.broken.append(f"of the faults only these were met: {world.tape.met}")
