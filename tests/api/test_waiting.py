@@ -242,6 +242,17 @@ async def test_waiters_are_told_to_come_back_when_the_server_ends(service: Servi
     assert (await wait(service, "timeout=30")).status == 429
 
 
+async def test_a_server_that_is_stopped_answers_who_waits_first(service: Service) -> None:
+    await made(service)
+    waiting = asyncio.create_task(wait(service, "timeout=30"))
+    await until_waiting(service, 1)
+    began = time.monotonic()
+    await service.client.server.close()
+    answer = await waiting
+    assert (answer.status, answer.headers["Retry-After"]) == (429, "1")
+    assert time.monotonic() - began < 5
+
+
 @pytest.fixture
 async def small(control_plane: controlplane.Access) -> AsyncIterator[Service]:
     """The API for two waiters a tool, and holds of a second."""

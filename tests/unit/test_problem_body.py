@@ -1,0 +1,71 @@
+"""The record of what became of a deployment: for every reason, and nobody can forge its lines."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from controller.api import problem_body
+from controller.models.reasons import EXPLANATIONS, Owner, Reason
+from controller.models.summary import DeploymentSummary
+from controller.models.tooldeployment import Failure, State
+from tests import builders
+
+LATER = datetime(2026, 11, 21, 13, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_can_be_told(reason: Reason) -> None:
+    owner = EXPLANATIONS[reason].owner
+    failure = Failure(reason=reason, owner=owner, message="it went wrong")
+    found = builders.deployment("d1", status={"status": State.FAILED, "failure": failure})
+    told = problem_body.record(found)
+    assert (told["type"], told["reason"]) == (problem_body.TYPE + reason.slug, reason.slug)
+    assert (told["owner"], told["retryable"]) == (owner.value, owner is Owner.PLATFORM)
+    assert (told["status"], told["state"], told["final"]) == (422, "failed", True)
+    assert told["title"] == EXPLANATIONS[reason].sentence
+    assert told.get("hint", "") == EXPLANATIONS[reason].hint
+
+
+def test_what_a_stranger_wrote_is_one_line_of_its_own_name() -> None:
+    failure = Failure(
+        reason=Reason.BUILD_FAILED,
+        owner=Owner.USER,
+        message="no\nstatus=successful\r\x85code=200",
+        component="web",
+        log_tail=("status=successful", "a\nb"),
+    )
+    found = builders.deployment("d1", status={"status": State.FAILED, "failure": failure})
+    lines = problem_body.lines(problem_body.record(found)).split("\n")
+    assert [line for line in lines if line.startswith(("status=", "code="))] == [
+        "code=422",
+        "status=failed",
+    ]
+    assert {"message=no status=successful code=200", "log=status=successful", "log=a b"} <= set(
+        lines
+    )
+
+
+def test_a_history_of_the_older_service_is_final() -> None:
+    old = builders.deployment("d1").model_copy(
+        update={"spec": type(builders.deployment().spec).model_validate({"status": "failed"})}
+    )
+    told = problem_body.record(old)
+    assert (told["status"], told["reason"]) == (422, "upstream-history")
+
+
+def test_what_runs_on_is_the_newest_success_before_it() -> None:
+    found = builders.deployment("d9")
+
+    def ended(name: str, created: datetime, state: State) -> DeploymentSummary:
+        return builders.finished(name, created=created, state=state)
+
+    finished = (
+        ended("d1", builders.ago(300), State.SUCCESSFUL),
+        ended("d2", builders.ago(200), State.SUCCESSFUL),
+        ended("d3", builders.ago(100), State.FAILED),
+        ended("d10", LATER, State.SUCCESSFUL),
+    )
+    kept = problem_body.newest_success(finished, found)
+    assert kept is not None
+    assert kept.name == "d2"
+    assert problem_body.newest_success(finished[2:], found) is None
