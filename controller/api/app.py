@@ -48,6 +48,7 @@ _DEPLOYMENT = re.compile(PATTERNS["deployment_id"])
 _ROUTE = web.RequestKey("route", str)
 _CALLER = web.RequestKey("caller", str)
 _PROBLEMS = web.RequestKey("problems", bool)
+_HOLDS = web.RequestKey("holds", bool)
 _NO_ROUTE = "none"
 _PROBLEM = "application/problem+json"
 _UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
@@ -82,7 +83,12 @@ def application(
     serves; until then it raises problems.Refused.
     """
     app = web.Application(middlewares=[_observed(metrics), _errors_in_our_form])
-    service = cache(lambda: _Service(parts()))
+
+    @cache
+    def service() -> _Service:
+        made = parts()
+        metrics.watch_waiters(lambda: made.changes.waiting, made.changes.limits.all)
+        return _Service(made)
 
     async def tell_who_waits(_app: web.Application) -> None:
         with suppress(Refused):
@@ -140,6 +146,7 @@ def _served(route: Route, service: Callable[[], _Service]) -> WebHandler:
     async def handle(request: web.Request) -> web.StreamResponse:
         request[_ROUTE] = route.path
         request[_PROBLEMS] = route.problems
+        request[_HOLDS] = route.holds or "wait" in request.query
         body = await _body(request, route)
         tool = request.match_info.get("toolname", "")
         caller = Trigger.WEBHOOK if route.needs is Needs.SIGNATURE else Trigger.API
@@ -244,7 +251,9 @@ def _observed(metrics: HttpMetrics) -> Middleware:
             raise
         finally:
             seconds = perf_counter() - started
-            metrics.answered(request.get(_ROUTE, _NO_ROUTE), request.method, status, seconds)
+            route = request.get(_ROUTE, _NO_ROUTE)
+            waited = request.get(_HOLDS, False)
+            metrics.answered(route, request.method, status, seconds, waited=waited)
             _log.info(
                 "request",
                 method=request.method,

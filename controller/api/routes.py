@@ -46,6 +46,7 @@ class Route:
     that of a success.
 
     `problems`: they are RFC 9457 problems; the routes of the existing service have its own form.
+    `holds`: the answer comes when it is time, so how long it took says nothing of the service.
     """
 
     method: str
@@ -59,6 +60,7 @@ class Route:
     failures: tuple[int, ...] = (404, 422)
     done: int = 200
     problems: bool = False
+    holds: bool = False
 
     @property
     def known_query(self) -> tuple[str, ...]:
@@ -159,6 +161,7 @@ ROUTES: tuple[Route, ...] = (
         query=(_TOKEN, _TIMEOUT, _SUPERSEDED),
         failures=(404, 409, 410, 422, 429),
         problems=True,
+        holds=True,
     ),
     Route(
         *("GET", f"{_T}/deployment/{{deployment_id}}/events", "stream_tool_deployment"),
@@ -167,6 +170,7 @@ ROUTES: tuple[Route, ...] = (
         query=(_TOKEN,),
         failures=(404, 422),
         problems=True,
+        holds=True,
     ),
     Route(
         *("POST", f"{_T}/deployment/{{deployment_id}}/retry", "retry_tool_deployment"),

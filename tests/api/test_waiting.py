@@ -253,6 +253,23 @@ async def test_a_server_that_is_stopped_answers_who_waits_first(service: Service
     assert time.monotonic() - began < 5
 
 
+async def test_metrics_count_waiters_and_do_not_time_them(service: Service) -> None:
+    await made(service)
+    waiting = asyncio.create_task(wait(service, "timeout=30"))
+    await until_waiting(service, 1)
+    assert service.registry.get_sample_value("ptd_http_waiters") == 1
+    assert service.registry.get_sample_value("ptd_http_waiters_limit") == 20_000
+    await service.set_status(ID, status=State.SUCCESSFUL)
+    assert (await waiting).status == 200
+    labels = {
+        "route": "/v1/tool/{toolname}/deployment/{deployment_id}/wait",
+        "method": "GET",
+        "code": "200",
+    }
+    assert service.registry.get_sample_value("ptd_http_requests_total", labels) == 1
+    assert service.registry.get_sample_value("ptd_http_request_seconds_count", labels) is None
+
+
 @pytest.fixture
 async def small(control_plane: controlplane.Access) -> AsyncIterator[Service]:
     """The API for two waiters a tool, and holds of a second."""
