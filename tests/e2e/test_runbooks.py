@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -79,6 +80,16 @@ async def test_every_command_of_the_runbooks_runs(ptd: PtdLocal) -> None:
     results = await asyncio.gather(*(tried(*each) for each in commands().items()))
     assert len(results) > 25
     assert "\n".join(filter(None, results)) == ""
+
+
+async def test_the_metrics_of_a_running_system_are_those_of_the_docs(ptd: PtdLocal) -> None:
+    _, scraped = await run(ptd, METRICS)
+    page = (gate.ROOT / "docs/metrics.md").read_text()
+    documented = dict(re.findall(r"(?m)^\| `(ptd_\w+)` \| (\w+) \|", page))
+    shown = dict(re.findall(r"(?m)^# TYPE (ptd_\w+) (\w+)$", scraped))
+    created = {name for name in shown if name.endswith("_created")}
+    plain = {name: kind for name, kind in shown.items() if name not in created}
+    assert plain == {n: "gauge" if k == "info" else k for n, k in documented.items()}
 
 
 async def test_a_command_that_does_not_run_is_noticed(ptd: PtdLocal) -> None:
