@@ -7,13 +7,14 @@ reference beside it was measured on the existing service with the same work on t
 
 import asyncio
 import contextlib
+import random
 import socket
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,19 @@ from prometheus_client import CollectorRegistry
 from rich.console import Console
 from rich.table import Table
 
-from controller.metrics import RequestMetrics
+from controller.metrics import RequestMetrics, WatchMetrics
 from controller.models.meta import config_name
+from controller.models.tooldeployment import State
 from controller.store import kinds
 from controller.store.calls import Calls
 from controller.store.client import open_kubeconfig
+from controller.store.feed import Feed
 from controller.store.objects import Store
 from controller.store.secrets import Secrets
 from tests.support.gitrepo import BareRepository
 from tests.support.ptdlocal import environment
+from watchers.cache import Cache
+from watchers.objects import Pace, Reflector
 
 NAME = "20261121-120000-{:010d}"
 
@@ -61,6 +66,7 @@ class Bench:
     controller: psutil.Process
     store: Store
     secrets: Secrets
+    cache: Cache
     repository: str
 
     def cpu(self) -> float:
@@ -129,10 +135,10 @@ async def running(folder: Path) -> AsyncIterator[Bench]:
             await asyncio.sleep(0.05)
         async with (
             started("controller", "controller", log=folder / "ptd.log", **settings) as controller,
-            client(kubeconfig) as (store, secrets),
+            client(kubeconfig) as (store, secrets, cache),
         ):
             await led(folder / "ptd.log")
-            yield Bench(controller, store, secrets, f"file://{repository.path}")
+            yield Bench(controller, store, secrets, cache, f"file://{repository.path}")
 
 
 async def led(log: Path) -> None:
@@ -143,13 +149,20 @@ async def led(log: Path) -> None:
 
 
 @contextlib.asynccontextmanager
-async def client(kubeconfig: Path) -> AsyncIterator[tuple[Store, Secrets]]:
-    """A client of the control plane."""
+async def client(kubeconfig: Path) -> AsyncIterator[tuple[Store, Secrets, Cache]]:
+    """A client of the control plane, and what a watch of it shows."""
     connection = await open_kubeconfig(kubeconfig, time.monotonic)
+    registry = CollectorRegistry()
+    calls = Calls(connection, RequestMetrics(registry), time.monotonic, timedelta(seconds=60))
+    cache = Cache(lambda _: None)
+    pace = Pace(time.monotonic, random.random)
+    reflector = Reflector(kinds.DEPLOYMENTS, Feed(calls), cache, WatchMetrics(registry), pace)
+    watching = asyncio.create_task(reflector.run())
     try:
-        calls = Calls(connection, RequestMetrics(CollectorRegistry()), time.monotonic)
-        yield Store(calls, lambda: datetime.now(UTC), "bench"), Secrets(calls)
+        yield Store(calls, lambda: datetime.now(UTC), "bench"), Secrets(calls), cache
     finally:
+        watching.cancel()
+        await asyncio.wait({watching})
         await connection.close()
 
 
@@ -161,7 +174,8 @@ async def measured(bench: Bench, work: Work, round_: int) -> dict[str, float]:
     begun, cpu = time.monotonic(), bench.cpu()
     name = NAME.format(round_)
     await asyncio.gather(*(bench.store.create(kinds.DEPLOYMENTS, tool, name, {}) for tool in tools))
-    await asyncio.gather(*(ended(bench, tool, name) for tool in tools))
+    while not all(ended(bench, tool, name) for tool in tools):  # noqa: ASYNC110 - of others
+        await asyncio.sleep(0.05)
     took = time.monotonic() - begun
     return {
         "seconds": took,
@@ -182,14 +196,13 @@ async def prepared(bench: Bench, tool: str, components: int) -> None:
     await bench.store.put(kinds.CONFIGS, tool, config_name(tool), spec)
 
 
-async def ended(bench: Bench, tool: str, name: str) -> None:
-    """Wait until the deployment is successful; mostly by looking at the first tool's."""
-    while True:
-        found = await bench.store.get(kinds.DEPLOYMENTS, tool, name)
-        if found.final:
-            assert found.status.status == "successful", found.status.failure
-            return
-        await asyncio.sleep(0.1 if tool.endswith("x0") else 1.0)
+def ended(bench: Bench, tool: str, name: str) -> bool:
+    """Whether the deployment is successful, as a watch tells: asking would be work of its own."""
+    for summary in bench.cache.deployments(tool)[1]:
+        if summary.name == name:
+            assert summary.state == State.SUCCESSFUL, summary
+            return True
+    return False
 
 
 async def main(arguments: Sequence[str]) -> None:
