@@ -1,9 +1,13 @@
 """The two clients of CI, `ptd` and `examples/ci/ptd-deploy.sh`, under the same tests."""
 
 import asyncio
+import contextlib
+import fcntl
 import os
+import pty
 import signal
 import sys
+import termios
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -292,3 +296,43 @@ async def test_status_shows_a_deployment(client: Client) -> None:
     ran = await client.run("status", name)
     assert ran.code == 0
     assert [word in ran.out for word in (name, "failed", "Read its log.")] == [True] * 3
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y", 4), ("n", 5)])
+async def test_ctrl_c_at_a_terminal_asks_whether_to_cancel(
+    client: Client, answer: str, code: int
+) -> None:
+    ours, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *client.words("deploy"),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=ROOT,
+        env={**client.environment, "TERM": "xterm"},
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    seen = asyncio.create_task(asyncio.to_thread(_read_all, ours))
+    name = await asked(client.service)
+    await waits(client.service)
+    os.write(ours, b"\x03")
+    await asyncio.sleep(0.5)
+    os.write(ours, f"{answer}\n".encode())
+    if answer == "y":
+        await cancel_asked(client.service, name)
+        await client.service.set_status(name, status=State.CANCELLED)
+    async with asyncio.timeout(60):
+        ended_with, said = await process.wait(), await seen
+    os.close(ours)
+    assert (ended_with, f"Cancel {name}, too?" in said) == (code, True), said
+
+
+def _read_all(terminal: int) -> str:
+    """What was shown until the terminal was closed."""
+    found = b""
+    with contextlib.suppress(OSError):  # how Linux says that nobody has it open any more
+        while chunk := os.read(terminal, 4096):
+            found += chunk
+    return found.decode(errors="replace")
