@@ -256,6 +256,15 @@ class Serving(_Section):
     wait_longest: Duration = Field(
         timedelta(minutes=5), description="Longest time that a request may wait for a deployment."
     )
+    waiters_limit: int = Field(
+        20_000, ge=1, description="Requests that may wait for deployments at one process."
+    )
+    waiters_tool_limit: int = Field(
+        100, ge=1, description="Those of them that may wait for one tool."
+    )
+    waiters_token_limit: int = Field(
+        50, ge=1, description="Those of them that may come with one deploy token."
+    )
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from controller import __version__
 from controller.api.app import Parts, application
 from controller.api.auth import Trust
-from controller.api.changes import Changes, Waiters
+from controller.api.changes import Changes
 from controller.api.deployments import Limits
 from controller.api.generate import Existing, Nothing
 from controller.api.health import Health
@@ -28,7 +28,7 @@ from controller.app.control import Clocks
 from controller.app.existing import ToolforgeExisting
 from controller.app.ops import OpsRoutes
 from controller.app.role import Role, Work
-from controller.app.watching import DeploymentWatch
+from controller.app.watching import DeploymentWatch, waiters_of
 from controller.backends.toolforge.client import opened
 from controller.metrics import Metrics
 from controller.settings import Settings
@@ -75,7 +75,7 @@ class Api(Role):
         expiries = certificates.expiries(settings)
         trust = Trust(settings.trust_gateway, settings.api_client_authority is not None)
         calls = await self._connect()
-        changes = Changes(limits=Waiters(longest=settings.wait_longest))
+        changes = Changes(limits=waiters_of(settings))
         self._metrics.http.watch_waiters(lambda: changes.waiting, changes.limits.all)
         self._metrics.certificates.watch(lambda: expiries)
         watch = DeploymentWatch(calls, CLOCKS, self._metrics.watches, changes)

@@ -20,7 +20,7 @@ from rich.console import Console
 from controller import __version__
 from controller.api.app import Parts, application
 from controller.api.auth import Trust
-from controller.api.changes import Changes, Waiters
+from controller.api.changes import Changes
 from controller.api.logs import LogRoutes
 from controller.api.problems import Refused
 from controller.app import policy, polling
@@ -30,7 +30,7 @@ from controller.app.control import Alone, Clocks, Control, Outside
 from controller.app.existing import LocalExisting
 from controller.app.ops import OpsRoutes
 from controller.app.role import Role, Work
-from controller.app.watching import CachedDeployments
+from controller.app.watching import CachedDeployments, waiters_of
 from controller.backends.local.backend import LocalBackend
 from controller.errors import Terminal
 from controller.local.server import ControlPlane
@@ -67,7 +67,7 @@ class Local(Role):
         self._control: Control | None = None
         self._token = ""
         self._api: Parts | None = None
-        changes = self._changes = Changes(limits=Waiters(longest=settings.wait_longest))
+        changes = self._changes = Changes(limits=waiters_of(settings))
         self._metrics.http.watch_waiters(lambda: changes.waiting, changes.limits.all)
         self.kubeconfig = data / "kubeconfig"
 

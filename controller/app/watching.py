@@ -7,17 +7,28 @@ own. Translation and wiring only.
 import random
 from collections.abc import Callable, Sequence
 
-from controller.api.changes import Changes
+from controller.api.changes import Changes, Waiters
 from controller.app.control import SILENT, Clocks
 from controller.metrics import WatchMetrics
 from controller.models.meta import namespace_of
 from controller.models.summary import DeploymentSummary
 from controller.models.tooldeployment import ToolDeployment
+from controller.settings import Settings
 from controller.store import kinds
 from controller.store.calls import Calls
 from controller.store.feed import Feed
 from watchers.cache import Cache
 from watchers.objects import Pace, Reflector
+
+
+def waiters_of(settings: Settings) -> Waiters:
+    """How many may wait, and how long."""
+    return Waiters(
+        token=settings.waiters_token_limit,
+        tool=settings.waiters_tool_limit,
+        all=settings.waiters_limit,
+        longest=settings.wait_longest,
+    )
 
 
 class CachedDeployments:
