@@ -56,6 +56,7 @@ faults: setup ## Crashes, lost answers, stale views, rivals, bad input: all of i
 bench: setup ## How fast the parts are, against a budget each
 	@$(VENV) -m tests.bench
 	@$(VENV) -m tests.bench.waiters
+	@$(VENV) -m tests.bench.polling
 	@$(VENV) -m tests.bench.deployments --large
 
 image: ## Build the container image of what is committed

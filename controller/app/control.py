@@ -5,6 +5,7 @@ pass in. Only wiring belongs here.
 """
 
 import asyncio
+import gc
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -184,6 +185,9 @@ class Control:
         assert self._poller is not None  # noqa: S101 - `run` sets it
         for reflector in self._reflectors:
             await reflector.synced.wait()
+        # What has been read stays: a full collection over it would hold up the loop for most of a
+        # second at 10,000 tools.
+        gc.freeze()
         for tool in self.cache.tools():
             self.queue.add(tool)
         async with asyncio.TaskGroup() as tasks:

@@ -83,6 +83,14 @@ class BareRepository:
         self._git("update-ref", "--stdin", stdin=lines.encode())
         self._git("pack-refs", "--all")
 
+    def pack_many(self, refs: Mapping[str, str]) -> None:
+        """Very many refs in an instant (full name → commit), beside those that are loose."""
+        lines = sorted(f"{name} {commit}" for name, commit in refs.items())
+        swapped = (line.split(" ") for line in lines)
+        text = "".join(f"{commit} {name}\n" for name, commit in swapped)
+        header = "# pack-refs with: peeled fully-peeled sorted \n"
+        (self.path / "packed-refs").write_text(header + text)
+
     def delete_ref(self, name: str) -> None:
         """Remove a ref of this full name."""
         self._git("update-ref", "-d", name)

@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from controller import errors
 from controller.models.reasons import EXPLANATIONS, Reason
+from watchers.git.recent import Recent
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -106,10 +107,14 @@ class Guard:
     def __init__(self, policy: Policy, lookup: Lookup | None = None) -> None:
         self._policy = policy
         self._lookup = lookup or system_lookup
+        self._parsed: Recent[Address] = Recent()
 
     def parse(self, text: str) -> Address:
-        """See `parse`: the address without its IP addresses."""
-        return parse(text, self._policy)
+        """See `parse`: the address without its IP addresses. Good ones are remembered."""
+        known = self._parsed.get(text)
+        if known is None:
+            known = self._parsed[text] = parse(text, self._policy)
+        return known
 
     async def admit(self, text: str) -> Address:
         """The address with the IP addresses that it may be asked at.

@@ -35,6 +35,7 @@ from watchers.repositories.ports import Journal, Objects, Refs
 from watchers.repositories.rates import Rates
 from watchers.repositories.recording import Recorder
 
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _log = logs.logger("polling")
 
 
@@ -90,6 +91,7 @@ class RepositoryPoller:
         self._planned: dict[str, datetime] = {}
         self._running: dict[str, datetime] = {}
         self._again: set[str] = set()
+        self._early: set[str] = set()
         self._asked = Asked()
         self._unrecorded: set[str] = set()
         self._scheduler = AsyncIOScheduler(
@@ -193,6 +195,7 @@ class RepositoryPoller:
                 job.remove()
             self._patience.forget(url)
             self._rates.forget(url)
+            self._early.discard(url)
             self._hosts.forget(url)
             self._checked.pop(url, None)
             return
@@ -200,7 +203,8 @@ class RepositoryPoller:
         seconds = interval.total_seconds()
         trigger = IntervalTrigger(seconds=seconds, jitter=seconds * self._pace.jitter, timezone=UTC)
         if job is None:
-            first = self._pace.clock() + _phase(url, interval)
+            now = self._pace.clock()
+            first = now + _until_turn(url, interval, now)
             self._scheduler.add_job(self._check, trigger, args=(url,), id=url, next_run_time=first)
         elif job.trigger.interval != interval:
             job.modify(trigger=trigger)
@@ -213,6 +217,7 @@ class RepositoryPoller:
             return
         job = self._scheduler.get_job(url)
         if job is not None:
+            self._early.add(url)
             job.modify(next_run_time=self._pace.clock() + after)
 
     def _submitted(self, event: JobSubmissionEvent) -> None:
@@ -223,6 +228,8 @@ class RepositoryPoller:
     async def _check(self, url: str) -> None:
         """Ask for all refs that are followed in the repository, and pass on what they hold."""
         self._running[url] = self._planned.get(url, self._pace.clock())
+        early = url in self._early
+        self._early.discard(url)
         try:
             next_check = await self._answer(url)
             while url in self._again:
@@ -233,6 +240,16 @@ class RepositoryPoller:
             del self._running[url]
         if next_check is not None:
             self._look(url, next_check)
+        elif early:
+            self._back_in_turn(url)
+
+    def _back_in_turn(self, url: str) -> None:
+        """After a check out of turn: thousands of them at once must not stay together."""
+        job, interval = self._scheduler.get_job(url), self._following.interval(url)
+        if job is not None and interval is not None:
+            now = self._pace.clock()
+            wait = _until_turn(url, interval, now)
+            job.modify(next_run_time=now + (wait if wait > interval * 0.1 else wait + interval))
 
     async def _answer(self, url: str) -> timedelta | None:
         """Check it; answers when to look again, where that is not at the usual time."""
@@ -319,10 +336,10 @@ def _were_checked(config: ToolConfig, followers: Iterable[Follower]) -> bool:
     )
 
 
-def _phase(url: str, interval: timedelta) -> timedelta:
-    """Where in the interval the repository's turn is: the same in every process."""
+def _until_turn(url: str, interval: timedelta, now: datetime) -> timedelta:
+    """How long until the repository's place in the interval: the same in every process."""
     digest = int.from_bytes(hashlib.sha256(url.encode()).digest()[:8])
-    return interval * (digest / 2**64)
+    return (interval * (digest / 2**64) - (now - _EPOCH)) % interval
 
 
 def _sight(answer: Resolved | RefProblem | None) -> Sight | None:

@@ -375,14 +375,28 @@ async def test_a_full_commit_id_is_looked_up_once(world: World) -> None:
 
 
 async def test_repositories_have_their_turns_all_over_the_interval() -> None:
+    interval, now = timedelta(seconds=100), _now()
     phases = [
-        polling._phase(f"https://git.example.org/{n}.git", timedelta(seconds=100)).total_seconds()
+        polling._until_turn(f"https://git.example.org/{n}.git", interval, now).total_seconds()
         for n in range(1000)
     ]
 
     tenths = [sum(1 for phase in phases if n * 10 <= phase < n * 10 + 10) for n in range(10)]
     assert min(tenths) > 70
     assert max(tenths) < 130
+
+
+async def test_a_check_out_of_turn_does_not_move_the_turn(world: World) -> None:
+    interval, now = timedelta(seconds=100), _now()
+    turn = polling._until_turn(REPOSITORY, interval, now)
+    for later in (0.3, 1, 7.9):
+        waited = polling._until_turn(REPOSITORY, interval, now + interval * later)
+        assert (waited + interval * later - turn) % interval == timedelta(0)
+
+    async with world.running(timedelta(seconds=0.2)) as poller:
+        await until(lambda: len(world.hosts.asked) == 1)
+        poller.look_now(REPOSITORY)
+        await until(lambda: len(world.hosts.asked) >= 4)
 
 
 async def test_a_webhook_is_answered_at_once_and_once(world: World) -> None:
