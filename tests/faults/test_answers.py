@@ -61,3 +61,12 @@ def test_conflicts_are_looked_at_again(scenario: Scenario, tried: Tried) -> None
     plans = trials.sample(everything, bounded=1, whole=30)
     assert failures(scenario, plans) == {}
     tried("conflicts", len(plans))
+
+
+@each_scenario
+def test_a_write_that_takes_its_time_is_waited_for(scenario: Scenario, tried: Tried) -> None:
+    points = range(1, len(trials.reference(scenario).changes) + 1)
+    everything = [(Fault("slow", at, seconds=late),) for at in points for late in (1, 10)]
+    plans = trials.sample(everything, bounded=1, whole=12)
+    assert failures(scenario, plans) == {}
+    tried("slow writes", len(plans))

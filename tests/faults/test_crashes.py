@@ -18,6 +18,22 @@ def test_a_kill_at_any_write_ends_in_the_same_world(scenario: Scenario, tried: T
     tried("crash points", len(plans))
 
 
+@each_scenario
+def test_a_second_kill_during_the_recovery_changes_nothing(
+    scenario: Scenario, tried: Tried
+) -> None:
+    points = range(1, len(trials.reference(scenario).changes) + 1)
+    everything = [
+        (Fault("crash unanswered", at, life=1), Fault(kind, 1, life=2))
+        for at in points
+        for kind in ("crash before", "crash unanswered", "crash after")
+    ]
+    plans = trials.sample(everything, bounded=1, whole=34)
+    wrong = {plan: found for plan in plans if (found := trials.check(scenario, plan))}
+    assert wrong == {}
+    tried("double crashes", len(plans))
+
+
 def test_a_trial_notices_what_may_not_be() -> None:
     """The oracle itself: another scenario's world is not the reference's."""
     expected = trials.reference(scenarios.first).result

@@ -29,3 +29,16 @@ def test_a_damaged_view_changes_nothing(scenario: Scenario, tried: Tried) -> Non
     wrong = {plan: found for plan in plans if (found := trials.check(scenario, plan))}
     assert wrong == {}
     tried("damaged views", len(plans))
+
+
+@each_scenario
+@pytest.mark.parametrize(("how", "patience"), [("silence", 120.0), ("drop", 700.0)])
+def test_what_is_never_shown_is_found_out(
+    scenario: Scenario, how: str, patience: float, tried: Tried
+) -> None:
+    """A watch that says nothing more is left after 70 s; a lost event is found by comparison."""
+    points = range(1, trials.reference(scenario).events + 1)
+    plans = trials.sample([(Fault("view", at, how),) for at in points], bounded=1, whole=8)
+    wrong = {plan: found for plan in plans if (found := trials.check(scenario, plan, patience))}
+    assert wrong == {}
+    tried("events never shown", len(plans))

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,7 @@ class World:
     lead: Lead | None = None
     wrap: Callable[[Backend], Backend] = lambda backend: backend
     workers: int = 2
+    skew: timedelta = timedelta()  # of the controller's clock
     pause: float = 0.0  # between a death and the next life
     names: dict[str, str] = field(default_factory=dict)  # what a scenario calls it: its id
     began: float = field(default_factory=timeline.seconds)
@@ -186,7 +187,7 @@ class World:
         return sorted(found, key=lambda d: (d.metadata.creation_timestamp, d.name))
 
     async def until(
-        self, holds: Callable[[Sequence[ToolDeployment]], bool], seconds: float = 400
+        self, holds: Callable[[Sequence[ToolDeployment]], bool], seconds: float = 1500
     ) -> None:
         """Let time pass until something holds of the tool's deployments."""
         end = timeline.seconds() + seconds
@@ -195,9 +196,13 @@ class World:
             assert timeline.seconds() < end, f"stuck: {states}"
             await asyncio.sleep(0.5)
 
-    async def ended(self, seconds: float = 400) -> None:
+    async def ended(self, seconds: float = 1500) -> None:
         """Wait until every deployment has ended."""
         await self.until(lambda found: all(d.final for d in found), seconds)
+
+    def clock(self) -> datetime:
+        """The time of day, as the controller has it."""
+        return timeline.now() + self.skew
 
     async def _commit(self, _repository: str, ref: str) -> str:
         """What git would answer builds-api."""
@@ -222,11 +227,11 @@ class World:
         outside = Outside(
             calls=await self._calls(urls["kube"], metrics, stack),
             backend=self.wrap(
-                await stack.enter_async_context(toolforge.connect(_gateway(urls), timeline.now))
+                await stack.enter_async_context(toolforge.connect(_gateway(urls), self.clock))
             ),
             repositories=Repositories(Guard(AddressPolicy(allow_private=True), _lookup), self),
             metrics=metrics,
-            clocks=CLOCKS,
+            clocks=Clocks(self.clock, CLOCKS.monotonic),
             identity=f"life-{number}",
         )
         rules = Rules(self.policy, config.Policy(min_poll_seconds=30), Effort(workers=self.workers))

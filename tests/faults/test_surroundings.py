@@ -1,0 +1,85 @@
+"""What happens around the controller: objects deleted under it, a clock that is wrong."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from controller.models.tooldeployment import State
+from tests.faults import scenarios, timeline, trials
+from tests.faults.conftest import Tried
+from tests.faults.oracle import differences, result_of
+from tests.faults.scenarios import Scenario
+from tests.faults.world import World, opened
+
+MOMENTS = [step / 4 for step in range(0, 40, 1 if trials.WHOLE else 5)]
+
+
+def test_a_deployment_deleted_under_the_controller_leaves_it_quiet(tried: Tried) -> None:
+    def at(moment: float) -> None:
+        async def main() -> None:
+            async with opened((), heads=scenarios.heads()) as world:
+                await world.configure(scenarios.config())
+                await world.deploy("d1")
+                await asyncio.sleep(moment)
+                await world.delete("d1")
+                result = await result_of(world, 300)
+                assert result.broken == [], moment
+                await scenarios.deploy(world, "d2")
+                (found,) = await world.deployments()
+                assert found.status.status == State.SUCCESSFUL
+                built = [e.sent["image_name"] for e in world.tape.done("builds", "POST")]
+                assert sorted(set(built)) == sorted(built), "what was built is used again"
+
+        timeline.run(main)
+
+    for moment in MOMENTS:
+        at(moment)
+    tried("deletions", len(MOMENTS))
+
+
+def test_cancel_at_any_moment_ends_soon_and_changes_no_job_later(tried: Tried) -> None:
+    def at(moment: float, times: int) -> None:
+        async def main() -> None:
+            async with opened((), heads=scenarios.heads()) as world:
+                await world.configure(scenarios.config())
+                await world.deploy("d1")
+                await asyncio.sleep(moment)
+                before = timeline.seconds()
+                for _ in range(times):
+                    await world.cancel("d1")
+                await world.ended(30)
+                (found,) = await world.deployments()
+                assert found.status.status in (State.CANCELLED, State.SUCCESSFUL)
+                changed = [e for e in world.tape.done("jobs", "PATCH") if e.at > before + 5]
+                assert changed == []
+                assert (await result_of(world, 300)).broken == []
+                assert world.builds.running("demo") == 0
+
+        timeline.run(main)
+
+    for number, moment in enumerate(MOMENTS):
+        at(moment, 1 + number % 3)
+    tried("cancels", len(MOMENTS))
+
+
+@pytest.mark.parametrize("hours", [-24, -1, 1, 24])
+@pytest.mark.parametrize(
+    "scenario",
+    [scenarios.first, scenarios.new_commit, scenarios.failing_build],
+    ids=lambda scenario: scenario.__name__,
+)
+def test_a_clock_that_is_wrong_changes_nothing(scenario: Scenario, hours: int) -> None:
+    expected = trials.reference(scenario).result
+
+    async def play(world: World) -> None:
+        await scenario(world)
+        found = await result_of(world, 60)
+        assert differences(expected, found, 0) == []
+
+    async def main() -> None:
+        skew = timedelta(hours=hours)
+        async with opened((), **scenarios.fields(scenario), skew=skew) as world:
+            await play(world)
+
+    timeline.run(main)
