@@ -125,6 +125,7 @@ def finished(
         reason=None,
         commits=(),
         components=components,
+        applied=components,
         history=history,
     )
 

@@ -16,6 +16,7 @@ from controller import config
 from controller.app.journal import MetricsJournal, watch_gauges
 from controller.app.ports import CachedObjects, GitRefs, StoreWriter
 from controller.backends.base import Backend
+from controller.errors import EdgeError, Terminal, Transient
 from controller.metrics import Metrics
 from controller.models.meta import config_name
 from controller.models.tooldeployment import ToolDeployment
@@ -210,11 +211,30 @@ class Control:
             self._poller.config_changed(tool)
 
     async def _look_at(self, tool: str) -> Result:
-        """What is done for a key: say whether its config is valid, then reconcile."""
-        if self._leadership.may_act():
-            await self._look_at_config(tool)
+        """What is done for a key: say whether its config is valid, and reconcile in any case.
+
+        Refusals of git and the backends end deployments inside. One that comes out here is the
+        control plane's (a right is missing): it is no reason to forget the tool.
+        """
+        unsaid: EdgeError | None = None
+        try:
+            if self._leadership.may_act():
+                await self._look_at_config(tool)
+                unsaid = await self._judge_config(tool)
+            result = await self._reconciler.reconcile(tool)
+        except Terminal as refused:
+            raise Transient(refused.reason, refused.message) from refused
+        if unsaid is not None:
+            raise Transient(unsaid.reason, unsaid.message) from unsaid
+        return result
+
+    async def _judge_config(self, tool: str) -> EdgeError | None:
+        """Say whether the config is valid; what cannot be written waits for the next look."""
+        try:
             await self.validity.record(tool)
-        return await self._reconciler.reconcile(tool)
+        except EdgeError as error:
+            return error
+        return None
 
     async def _look_at_config(self, tool: str) -> None:
         """A deployment begins with the config as it is now; the watch of configs may be behind.

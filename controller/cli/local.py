@@ -5,7 +5,9 @@ together in `controller.app.local`, imported late so that `ptd --help` answers a
 """
 
 import asyncio
+import errno
 import io
+import os
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
@@ -15,7 +17,7 @@ from typing import TextIO, cast
 import click
 
 from controller.cli import roles, until
-from controller.settings import Settings
+from controller.settings import Settings, unknown
 
 # What suits one person at one machine; the environment (PTD_…) wins over it.
 _HABITS = {
@@ -37,7 +39,12 @@ _HABITS = {
     type=click.Path(file_okay=False, path_type=Path),
     help="The folder that everything is kept in. [default: $PTD_DATA_DIR]",
 )
-@click.option("--port", default=0, help="The HTTP port. [default: any free one]")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="The HTTP port. [default: any free one]",
+)
 @click.option(
     "--tool",
     "tools",
@@ -52,6 +59,8 @@ def local(data: Path | None, port: int, tools: Sequence[str]) -> None:
     Everything is kept in one folder; after a kill -9 the next start goes on where it was.
     """
     settings = _settings()
+    for sentence in unknown(os.environ):
+        click.echo(f"Warning: {sentence}", err=True)
     folder = (data or settings.data_dir).expanduser().absolute()
     raise SystemExit(asyncio.run(_run(folder, port, tools, settings)))
 
@@ -93,13 +102,19 @@ async def _run(data: Path, port: int, tools: Sequence[str], settings: Settings) 
     except errors.Terminal as error:
         raise click.ClickException(f"{error.message}\n{error.hint}".strip()) from error
     except OSError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(_explain(error, data, port)) from error
     console.print(_welcome(running.url, running.kubeconfig, tools), highlight=False)
     try:
         return await until.stopped(stop, work())
     finally:
         console.print("stopping: components, builds, then the control plane")
         await running.stop()
+
+
+def _explain(error: OSError, data: Path, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} is taken: choose another with --port, or leave it out"
+    return f"the folder {data} cannot be used: {error.strerror or error}; choose one with --data"
 
 
 def _welcome(url: str, kubeconfig: Path, tools: Sequence[str]) -> str:

@@ -66,7 +66,10 @@ async def _run(
     role = make(settings)
     try:
         work = await role.start()
-    except (NoAccess, OSError, errors.Terminal) as error:
+    except NoAccess as error:
+        hint = "name a kubeconfig with PTD_KUBECONFIG, or run it in a pod"
+        raise click.ClickException(f"no control plane: {error}; {hint}") from error
+    except (OSError, errors.Terminal) as error:
         raise click.ClickException(str(error)) from error
     log.info("started", url=role.url)
     try:

@@ -178,7 +178,7 @@ class ContinuousRun(RunSettings):
     port: Port | None = Field(
         default=None,
         description="Port that the component listens on; it gets it in $PORT. Other components "
-        "reach it at `http://<component>:<port>`.",
+        "reach it at `http://<component>:<port>`; with `ptd local` everything is at 127.0.0.1.",
         examples=[8000],
     )
     port_protocol: Literal["tcp", "udp"] = Field(

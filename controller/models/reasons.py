@@ -119,7 +119,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.REPOSITORY_NOT_FOUND: Explanation(
         _U,
         "The repository does not exist, or it is not public.",
-        "Check the address; make the repository public or name its credentials.",
+        "Check the address; the repository must be public.",
     ),
     Reason.REPOSITORY_UNREACHABLE: Explanation(
         _P, "The git host does not answer.", "Nothing to do unless it lasts: it is tried again."

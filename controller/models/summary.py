@@ -24,8 +24,8 @@ class DeploymentSummary:
     """A finished deployment: enough to list it, to keep the newest, and to reuse its commits.
 
     `commits` are (component, full SHA) of its builds; `pinned` names the components whose commit it
-    was made for, instead of having looked it up. `history` marks an object of the older
-    components-api.
+    was made for, instead of having looked it up; `applied` those whose job it had a hand in.
+    `history` marks an object of the older components-api.
     """
 
     name: str
@@ -40,6 +40,7 @@ class DeploymentSummary:
     components: tuple[str, ...]
     history: bool
     pinned: tuple[str, ...] = ()
+    applied: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> "DeploymentSummary":
@@ -47,7 +48,7 @@ class DeploymentSummary:
         metadata, spec, status = stored["metadata"], _part(stored, "spec"), _part(stored, "status")
         history = spec.get("status") is not None
         shown = spec if history else status
-        builds = _part(shown, "builds")
+        builds, runs = _part(shown, "builds"), _part(shown, "runs")
         trigger = _part(spec, "trigger")
         commits = {name: build.get("commit") for name, build in builds.items()}
         commits = {**_part(trigger, "commits"), **{n: c for n, c in commits.items() if c}}
@@ -61,9 +62,10 @@ class DeploymentSummary:
             trigger=Trigger(trigger.get("kind", Trigger.MANUAL)),
             reason=Reason(status["reason"]) if status.get("reason") else None,
             commits=tuple((sys.intern(n), sys.intern(c)) for n, c in sorted(commits.items())),
-            components=tuple(sys.intern(n) for n in sorted({*builds, *_part(shown, "runs")})),
+            components=tuple(sys.intern(n) for n in sorted({*builds, *runs})),
             history=history,
             pinned=tuple(sys.intern(n) for n in sorted(_part(trigger, "commits"))),
+            applied=tuple(sys.intern(n) for n, run in sorted(runs.items()) if run.get("change")),
         )
 
 

@@ -105,10 +105,10 @@ def _kind_differs(job: Job | None, kind: JobKind) -> bool:
 
 
 def _left_over(observed: Observed, config: ToolConfigSpec) -> list[str]:
-    """Jobs whose component left the config; only those that a deployment of ours created."""
+    """Jobs whose component left the config; only those that a deployment of ours applied."""
     if not config.prune:
         return []
-    ours = {name for finished in observed.finished for name in finished.components}
+    ours = {name for finished in observed.finished for name in finished.applied}
     return [
         job.name
         for job in observed.jobs

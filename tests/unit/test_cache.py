@@ -1,5 +1,6 @@
 """The cache: what it holds whole, what it shrinks, and that no old news replaces newer."""
 
+import gc
 import json
 import tracemalloc
 from datetime import UTC, datetime
@@ -110,6 +111,7 @@ def test_a_finished_deployment_takes_less_than_two_kilobytes() -> None:
     tracemalloc.start()
     for text in texts:
         w.cache.put(DEPLOYMENTS, json.loads(text))
+    gc.collect()
     used, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(w.names()[1]) == 1_000
