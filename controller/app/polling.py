@@ -1,11 +1,13 @@
 """Makes the git client and the repository watcher out of settings. Only wiring belongs here."""
 
 import random
+import time
 from contextlib import AsyncExitStack
 
 from controller.app.control import Control, Outside
 from controller.settings import Settings
-from watchers.git.addresses import Guard, Policy
+from watchers.git.addresses import Guard, Policy, system_lookup
+from watchers.git.lookups import Remembered
 from watchers.git.ls_remote import LsRemote
 from watchers.git.process import GitProcesses
 from watchers.git.protocol2 import Cheapest, Protocol2
@@ -35,7 +37,11 @@ def repositories(settings: Settings, stack: AsyncExitStack) -> Repositories:
     cheap = Protocol2(settings.poll_timeout, agent)
     stack.push_async_callback(cheap.close)
     transport = Cheapest(cheap, LsRemote(processes, settings.poll_timeout, agent))
-    return Repositories(Guard(addresses(settings)), transport, settings.poll_host_concurrency)
+    return Repositories(
+        Guard(addresses(settings), Remembered(system_lookup, time.monotonic)),
+        transport,
+        settings.poll_host_concurrency,
+    )
 
 
 def poller(control: Control, outside: Outside, settings: Settings) -> RepositoryPoller:

@@ -29,7 +29,8 @@ from controller.models.toolconfig import ToolConfigSpec
 from tests import builders
 from tests.support.gitrepo import BareRepository
 from tests.support.polledobjects import ObjectsInMemory
-from watchers.git.addresses import Guard, Policy
+from watchers.git.addresses import Guard, Policy, system_lookup
+from watchers.git.lookups import Remembered
 from watchers.git.ls_remote import LsRemote
 from watchers.git.process import GitProcesses
 from watchers.git.protocol2 import Protocol2
@@ -186,7 +187,7 @@ async def load(seconds: float) -> bool:
         gc.freeze()  # as the controller does when it has read the objects
         before = process.memory_info().rss
         cheap, stalls, journal = Protocol2(), Stalls(), Lateness()
-        guard = Guard(Policy(allow_private=True))
+        guard = Guard(Policy(allow_private=True), Remembered(system_lookup, time.monotonic))
         poller = RepositoryPoller(
             objects,
             Repositories(guard, cheap, 32),
