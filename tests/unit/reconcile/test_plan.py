@@ -110,6 +110,11 @@ ROWS = {
         Reason.BUILDING,
         (actions.StartBuild(request(NEWER)),),
     ),
+    "a commit that a CI job asks for is what is built": Row(
+        observed(deployment(trigger=Trigger.API, commits={"web": NEWER})),
+        Reason.BUILDING,
+        (actions.StartBuild(request(NEWER)),),
+    ),
     "a pinned commit that nobody built is built": Row(
         observed(with_builds(PINNED)), Reason.BUILDING, (actions.StartBuild(request()),)
     ),
