@@ -7,6 +7,7 @@ them is changed.
 import asyncio
 import re
 import signal
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -84,6 +85,13 @@ def component(url: str) -> dict[str, Any]:
     return {"component_type": "scheduled", "build": build, "run": SCHEDULED}
 
 
+def silent() -> dict[str, Any]:
+    """A run that is never up, however fast the machine is: nobody listens on its port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return {"command": "sleep 600", "port": probe.getsockname()[1]}
+
+
 SCHEDULED = {"command": "web", "schedule": "@daily"}
 
 
@@ -154,7 +162,8 @@ async def test_a_second_leader_that_misses_every_deadline(world: World) -> None:
     await world.scrape(world.ptd, second)
     await world.expect("PushToDeployTwoLeaders")
     url = f"http://{HOSTS[0]}:{world.git.port}/{HOSTS[0]}.git"
-    await second.configure({"components": {"web": component(url)}})
+    never = component(url) | {"component_type": "continuous", "run": silent()}
+    await second.configure({"components": {"web": never}})
     for number in range(8):
         await second.deploy(f"d{number}")
     await world.expect("PushToDeployTwoLeaders", "PushToDeployDeploymentsFailing")
