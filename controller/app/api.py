@@ -4,7 +4,6 @@ Called by `controller.cli.roles`; `parts_of` is shared with local mode. Only wir
 """
 
 import asyncio
-import os
 import secrets
 import socket
 import ssl
@@ -23,7 +22,7 @@ from controller.api.generate import Existing, Nothing
 from controller.api.health import Health
 from controller.api.sources import Fetcher
 from controller.app import certificates, policy, polling
-from controller.app.cluster import CLOCKS, gateway_of
+from controller.app.cluster import CLOCKS, connected, gateway_of
 from controller.app.control import Clocks
 from controller.app.existing import ToolforgeExisting
 from controller.app.ops import OpsRoutes
@@ -33,7 +32,6 @@ from controller.backends.toolforge.client import opened
 from controller.metrics import Metrics
 from controller.settings import Settings
 from controller.store.calls import Calls
-from controller.store.client import open_in_cluster, open_kubeconfig
 from controller.store.objects import Store
 from controller.store.secrets import Secrets
 from watchers.cache import Cache
@@ -74,7 +72,7 @@ class Api(Role):
         settings = self._settings
         expiries = certificates.expiries(settings)
         trust = Trust(settings.trust_gateway, settings.api_client_authority is not None)
-        calls = await self._connect()
+        calls = await connected(settings, self._metrics.requests, self._stack)
         changes = Changes(limits=waiters_of(settings))
         self._metrics.http.watch_waiters(lambda: changes.waiting, changes.limits.all)
         self._metrics.certificates.watch(lambda: expiries)
@@ -86,16 +84,6 @@ class Api(Role):
         OpsRoutes(self._metrics.registry, {}, ready).mount(app)
         await self._listen(app)
         return lambda: _all(parts.health.keep_looking(), watch.run())
-
-    async def _connect(self) -> Calls:
-        settings = self._settings
-        if settings.kubeconfig is None:
-            connection = await open_in_cluster(os.environ, CLOCKS.monotonic)
-        else:
-            path = settings.kubeconfig.expanduser()
-            connection = await open_kubeconfig(path, CLOCKS.monotonic, settings.kube_context)
-        self._stack.push_async_callback(connection.close)
-        return Calls(connection, self._metrics.requests, CLOCKS.monotonic, settings.kube_timeout)
 
     async def _existing(self) -> Existing:
         gateway = gateway_of(self._settings)

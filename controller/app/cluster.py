@@ -9,6 +9,7 @@ import random
 import secrets
 import socket
 import time
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 from aiohttp import web
@@ -20,11 +21,11 @@ from controller.app.control import Clocks, Control, Outside
 from controller.app.ops import OpsRoutes
 from controller.app.role import Role, Work
 from controller.backends import toolforge
-from controller.metrics import Metrics
+from controller.metrics import Metrics, RequestMetrics
 from controller.runtime import leader
 from controller.settings import Settings
 from controller.store.calls import Calls
-from controller.store.client import Connection, open_in_cluster, open_kubeconfig
+from controller.store.client import open_in_cluster, open_kubeconfig
 from controller.store.leases import Leases
 
 CLOCKS = Clocks(lambda: datetime.now(UTC), time.monotonic)
@@ -41,9 +42,7 @@ class Cluster(Role):
 
     async def _start(self) -> Work:
         settings, metrics = self._settings, self._metrics
-        connection = await self._connect()
-        self._stack.push_async_callback(connection.close)
-        calls = Calls(connection, metrics.requests, CLOCKS.monotonic, settings.kube_timeout)
+        calls = await connected(settings, metrics.requests, self._stack)
         backend = await self._stack.enter_async_context(
             toolforge.connect(gateway_of(settings), CLOCKS.utc, metrics.requests.backend)
         )
@@ -61,14 +60,6 @@ class Cluster(Role):
         await self._listen(control)
         poller = polling.poller(control, outside, settings)
         return lambda: control.run(poller)
-
-    async def _connect(self) -> Connection:
-        settings = self._settings
-        if settings.kubeconfig is None:
-            return await open_in_cluster(os.environ, CLOCKS.monotonic)
-        return await open_kubeconfig(
-            settings.kubeconfig.expanduser(), CLOCKS.monotonic, settings.kube_context
-        )
 
     def _leadership(self, calls: Calls) -> leader.Leadership:
         settings = self._settings
@@ -94,6 +85,17 @@ class Cluster(Role):
         await site.start()
         host, port = runner.addresses[0][:2]
         self.url = f"http://{host}:{port}"
+
+
+async def connected(settings: Settings, metrics: RequestMetrics, stack: AsyncExitStack) -> Calls:
+    """A client of the cluster that the settings name, until `stack` ends; raises NoAccess."""
+    if settings.kubeconfig is None:
+        connection = await open_in_cluster(os.environ, CLOCKS.monotonic)
+    else:
+        path = settings.kubeconfig.expanduser()
+        connection = await open_kubeconfig(path, CLOCKS.monotonic, settings.kube_context)
+    stack.push_async_callback(connection.close)
+    return Calls(connection, metrics, CLOCKS.monotonic, settings.kube_timeout)
 
 
 def _uptime() -> float:

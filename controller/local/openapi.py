@@ -19,28 +19,11 @@ from controller.local import builtins, openapipaths
 Schema = dict[str, Any]
 
 
-class Resource(Protocol):
-    """What the documents need to know of a resource in one version."""
+class Resource(openapipaths.Resource, Protocol):
+    """What the documents need to know of a resource in one version, beside its paths."""
 
     @property
-    def group(self) -> str: ...
-    @property
-    def version(self) -> str: ...
-    @property
-    def plural(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
     def list_kind(self) -> str: ...
-    @property
-    def namespaced(self) -> bool: ...
-    @property
-    def verbs(self) -> tuple[str, ...]: ...
-    @property
-    def status(self) -> bool: ...
-    @property
-    def custom(self) -> dict[str, Any] | None:
-        """The version's entry in its CRD; None for built-in kinds."""
 
 
 class Answer(NamedTuple):

@@ -47,7 +47,8 @@ class Resource(Protocol):
     @property
     def status(self) -> bool: ...
     @property
-    def custom(self) -> dict[str, Any] | None: ...
+    def custom(self) -> dict[str, Any] | None:
+        """The version's entry in its CRD; None for built-in kinds."""
 
 
 def of(resource: Resource, model: str, parameters: Mapping[str, Schema]) -> Schema:
