@@ -23,14 +23,13 @@ from controller.local import (
     kubeconfig,
     lifecycle,
     objects,
+    ports,
     resources,
     routes,
     storage,
 )
 
 _log = logging.getLogger(__name__)
-
-LOOPBACK = "127.0.0.1"
 
 
 def _now() -> datetime:
@@ -43,8 +42,9 @@ class ControlPlane:
     `path` is the file; beside it are the token and the certificate, with other suffixes. There
     are two listeners: `url` (HTTP, at `port`, with the `extra` routes) and `secure_url` (HTTPS,
     at `secure_port`), which kubeconfigs name because kubectl sends tokens over TLS only. Port 0
-    takes any free one. `history` is the number of changes kept for each resource. Entering
-    raises storage.StorageError when the file cannot be used, OSError when a port cannot.
+    takes the one of last time, or any free one. `history` is the number of changes kept for each
+    resource. Entering raises storage.StorageError when the file cannot be used, OSError when a
+    port cannot.
     """
 
     def __init__(  # noqa: PLR0913 -- named options, all with defaults
@@ -121,12 +121,10 @@ class ControlPlane:
         stack.push_async_callback(runner.cleanup)
         stack.callback(handler.watches.close)
         tls, self.authority = certificate.context(self._path.with_suffix(".pem"), self._clock())
-        port, secure_port = self._ports
-        await web.TCPSite(runner, LOOPBACK, port).start()
-        await web.TCPSite(runner, LOOPBACK, secure_port, ssl_context=tls).start()
-        (_, port), (_, secure_port) = (address[:2] for address in runner.addresses)
-        self.url = f"http://{LOOPBACK}:{port}"
-        self.secure_url = f"https://{LOOPBACK}:{secure_port}"
+        last = ports.Ports(self._path.with_suffix(".ports"))
+        port, secure_port = await last.listen(runner, self._ports, tls)
+        self.url = f"http://{ports.LOOPBACK}:{port}"
+        self.secure_url = f"https://{ports.LOOPBACK}:{secure_port}"
 
 
 def _background(

@@ -2,15 +2,17 @@
 
 import asyncio
 import pathlib
+import socket
 import ssl
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
+import pytest
 import yaml
 from aiohttp import web
 
-from controller.local import server
+from controller.local import ports, server
 from tests.support import controlplane
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -79,6 +81,35 @@ async def test_the_certificate_is_kept_and_made_anew_before_it_ends(
     assert await authority() != first
 
 
+async def listening(path: pathlib.Path, port: int = 0) -> tuple[str, str]:
+    """The addresses of a control plane that was there for a moment."""
+    async with server.ControlPlane(path, port=port) as plane:
+        return plane.url, plane.secure_url
+
+
+async def test_the_addresses_stay_from_start_to_start(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "state.db"
+    first = await listening(path)
+    assert await listening(path) == first
+    # What nobody can read any more counts as nothing.
+    path.with_suffix(".ports").write_text("{}")
+    assert len(await listening(path)) == 2
+
+
+async def test_a_port_that_was_taken_meanwhile_is_left_to_who_has_it(
+    tmp_path: pathlib.Path,
+) -> None:
+    path = tmp_path / "state.db"
+    plain, secure = await listening(path)
+    with socket.create_server((ports.LOOPBACK, int(plain.rpartition(":")[2]))):
+        other, same = await listening(path)
+        assert other != plain
+        assert same == secure
+        with pytest.raises(OSError, match="address already in use"):
+            await listening(path, int(plain.rpartition(":")[2]))
+    assert await listening(path) == (other, same)
+
+
 async def test_a_given_token_counts(tmp_path: pathlib.Path) -> None:
     async with (
         server.ControlPlane(tmp_path / "state.db", token="mine") as plane,
@@ -93,7 +124,7 @@ async def test_a_header_of_any_bytes_is_refused(tmp_path: pathlib.Path) -> None:
     async with server.ControlPlane(tmp_path / "state.db") as plane:
         for value in (b"Bearer \xff\xfe", b"Bearer", b"\xff", b"Bearer " + b"x" * 4000):
             port = int(plane.url.rpartition(":")[2])
-            reader, writer = await asyncio.open_connection(server.LOOPBACK, port)
+            reader, writer = await asyncio.open_connection(ports.LOOPBACK, port)
             head = b"GET /api HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: "
             writer.write(head + value + b"\r\n\r\n")
             assert (await reader.readline()).split()[1] == b"401"
