@@ -20,6 +20,8 @@ from controller.models.toolconfig import ContinuousRun
 
 Check = Callable[[], Awaitable[str]]
 
+_NOBODY = "nothing listens on the port that PORT names"
+
 
 def check_for(
     run: ContinuousRun, port: int | None, launch: Launch, host: str, timeout: timedelta
@@ -49,7 +51,21 @@ async def _http(url: str, path: str, seconds: float) -> str:
     except TimeoutError:
         return f"GET {path} did not answer within {seconds:g} s"
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        return f"GET {path} failed: {str(error) or type(error).__name__}"
+        return f"GET {path} failed: {_words(error)}"
+
+
+def _words(error: Exception) -> str:
+    """What went wrong, for who wrote the component: the client's own text is about the client."""
+    match error:
+        case aiohttp.ClientConnectorError():
+            return _NOBODY
+        case aiohttp.ServerDisconnectedError() | ConnectionResetError():
+            return "the connection was closed without an answer"
+        case aiohttp.ClientResponseError():
+            return "what answers on the port does not speak HTTP"
+        case aiohttp.InvalidURL() | ValueError():
+            return "that is no valid path"
+    return f"the answer broke off ({type(error).__name__})"
 
 
 async def _connect(host: str, port: int, seconds: float) -> str:
@@ -57,7 +73,7 @@ async def _connect(host: str, port: int, seconds: float) -> str:
         async with asyncio.timeout(seconds):
             _, writer = await asyncio.open_connection(host, port)
     except (OSError, TimeoutError):
-        return "nothing listens on the port that PORT names"
+        return _NOBODY
     writer.close()
     with contextlib.suppress(OSError):
         await writer.wait_closed()
