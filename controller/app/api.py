@@ -22,8 +22,8 @@ from controller.api.generate import Existing, Nothing
 from controller.api.health import Health
 from controller.api.sources import Fetcher
 from controller.app import certificates, policy, polling
-from controller.app.cluster import CLOCKS, connected, gateway_of
-from controller.app.control import Clocks
+from controller.app.clocks import SYSTEM, Clocks
+from controller.app.cluster import connected, gateway_of
 from controller.app.existing import ToolforgeExisting
 from controller.app.ops import OpsRoutes
 from controller.app.role import Role, Work
@@ -76,8 +76,8 @@ class Api(Role):
         changes = Changes(limits=waiters_of(settings))
         self._metrics.http.watch_waiters(lambda: changes.waiting, changes.limits.all)
         self._metrics.certificates.watch(lambda: expiries)
-        watch = DeploymentWatch(calls, CLOCKS, self._metrics.watches, changes)
-        made = parts_of(settings, calls, CLOCKS, trust, watch.cache)
+        watch = DeploymentWatch(calls, SYSTEM, self._metrics.watches, changes)
+        made = parts_of(settings, calls, SYSTEM, trust, watch.cache)
         parts = replace(made, existing=await self._existing(), changes=changes)
         app = application(lambda: parts, self._metrics.http, _PREFIXES)
         ready = {"control plane": parts.health.problem}

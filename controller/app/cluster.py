@@ -10,14 +10,13 @@ import secrets
 import socket
 import time
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from controller import __version__
-from controller.app import certificates, policy, polling
-from controller.app.control import Clocks, Control, Outside
+from controller.app import certificates, clocks, policy, polling
+from controller.app.control import Control, Outside
 from controller.app.ops import OpsRoutes
 from controller.app.role import Role, Work
 from controller.backends import toolforge
@@ -27,8 +26,6 @@ from controller.settings import Settings
 from controller.store.calls import Calls
 from controller.store.client import open_in_cluster, open_kubeconfig
 from controller.store.leases import Leases
-
-CLOCKS = Clocks(lambda: datetime.now(UTC), time.monotonic)
 
 
 class Cluster(Role):
@@ -44,7 +41,7 @@ class Cluster(Role):
         settings, metrics = self._settings, self._metrics
         calls = await connected(settings, metrics.requests, self._stack)
         backend = await self._stack.enter_async_context(
-            toolforge.connect(gateway_of(settings), CLOCKS.utc, metrics.requests.backend)
+            toolforge.connect(gateway_of(settings), clocks.SYSTEM.utc, metrics.requests.backend)
         )
         expiries = certificates.expiries(settings)
         metrics.certificates.watch(lambda: expiries)
@@ -53,7 +50,7 @@ class Cluster(Role):
             backend=backend,
             repositories=polling.repositories(settings, self._stack),
             metrics=metrics,
-            clocks=CLOCKS,
+            clocks=clocks.SYSTEM,
             identity=self.identity,
         )
         control = Control(outside, policy.rules_of(settings), self._leadership(calls))
@@ -70,8 +67,8 @@ class Cluster(Role):
         )
         place = (settings.lease_namespace, settings.lease_name)
         leases = Leases(calls, *place, terms.request)
-        clocks = leader.Clocks(_uptime, CLOCKS.utc, random.random)
-        return leader.Leadership(leases, self.identity, clocks, self._metrics.leader, terms)
+        times = leader.Clocks(_uptime, clocks.SYSTEM.utc, random.random)
+        return leader.Leadership(leases, self.identity, times, self._metrics.leader, terms)
 
     async def _listen(self, control: Control) -> None:
         app = web.Application()
@@ -90,12 +87,12 @@ class Cluster(Role):
 async def connected(settings: Settings, metrics: RequestMetrics, stack: AsyncExitStack) -> Calls:
     """A client of the cluster that the settings name, until `stack` ends; raises NoAccess."""
     if settings.kubeconfig is None:
-        connection = await open_in_cluster(os.environ, CLOCKS.monotonic)
+        connection = await open_in_cluster(os.environ, clocks.SYSTEM.monotonic)
     else:
         path = settings.kubeconfig.expanduser()
-        connection = await open_kubeconfig(path, CLOCKS.monotonic, settings.kube_context)
+        connection = await open_kubeconfig(path, clocks.SYSTEM.monotonic, settings.kube_context)
     stack.push_async_callback(connection.close)
-    return Calls(connection, metrics, CLOCKS.monotonic, settings.kube_timeout)
+    return Calls(connection, metrics, clocks.SYSTEM.monotonic, settings.kube_timeout)
 
 
 def _uptime() -> float:

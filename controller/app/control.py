@@ -9,10 +9,11 @@ import gc
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 from controller import config
+from controller.app.clocks import Clocks
 from controller.app.journal import MetricsJournal, watch_gauges
 from controller.app.ports import CachedObjects, GitRefs, StoreWriter
 from controller.backends.base import Backend
@@ -75,14 +76,6 @@ class Poller(Protocol):
     def config_changed(self, tool: str) -> None:
         """The tool's objects changed: follow its config at once."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """Time at the edge: UTC for people and deadlines, monotonic seconds for waiting."""
-
-    utc: Callable[[], datetime]
-    monotonic: Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)

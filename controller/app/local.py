@@ -7,10 +7,8 @@ live view, logs over HTTP. Only wiring belongs here.
 
 import hmac
 import socket
-import time
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from aiohttp import web
@@ -23,10 +21,10 @@ from controller.api.auth import Trust
 from controller.api.changes import Changes
 from controller.api.logs import LogRoutes
 from controller.api.problems import Refused
-from controller.app import policy, polling
+from controller.app import clocks, policy, polling
 from controller.app.api import parts_of
 from controller.app.console import StatusView
-from controller.app.control import Alone, Clocks, Control, Outside
+from controller.app.control import Alone, Control, Outside
 from controller.app.existing import LocalExisting
 from controller.app.ops import OpsRoutes
 from controller.app.role import Role, Work
@@ -45,8 +43,6 @@ from controller.store.calls import Calls
 from controller.store.client import open_kubeconfig
 from controller.store.secrets import Secrets
 
-CLOCKS = Clocks(lambda: datetime.now(UTC), time.monotonic)
-
 
 class Local(Role):
     """Everything on this machine.
@@ -62,7 +58,7 @@ class Local(Role):
         self._port = port
         self._tools = tools
         self._settings = settings
-        self._view = StatusView(console, CLOCKS.utc)
+        self._view = StatusView(console, clocks.SYSTEM.utc)
         self._metrics = Metrics(CollectorRegistry(), version=__version__, role="local")
         self._control: Control | None = None
         self._token = ""
@@ -75,7 +71,7 @@ class Local(Role):
         self._data.mkdir(parents=True, exist_ok=True, mode=0o700)
         limits = policy.local_settings(self._settings)
         backend = await self._stack.enter_async_context(
-            LocalBackend(self._data / "work", limits, CLOCKS.utc, self._wake)
+            LocalBackend(self._data / "work", limits, clocks.SYSTEM.utc, self._wake)
         )
         try:
             plane = await self._stack.enter_async_context(self._plane(backend))
@@ -87,7 +83,7 @@ class Local(Role):
             backend=backend.backend,
             repositories=polling.repositories(self._settings, self._stack),
             metrics=self._metrics,
-            clocks=CLOCKS,
+            clocks=clocks.SYSTEM,
             identity=f"ptd-local-{socket.gethostname()}",
             told=self._view.show,
             changed=self._changes.changed,
@@ -106,9 +102,9 @@ class Local(Role):
         """A client of the control plane, whose definitions and namespaces exist."""
         own = self._data / "work" / "kubeconfig"
         plane.write_kubeconfig(own)
-        connection = await open_kubeconfig(own, CLOCKS.monotonic)
+        connection = await open_kubeconfig(own, clocks.SYSTEM.monotonic)
         self._stack.push_async_callback(connection.close)
-        calls = Calls(connection, self._metrics.requests, CLOCKS.monotonic)
+        calls = Calls(connection, self._metrics.requests, clocks.SYSTEM.monotonic)
         for definition in crds.definitions():
             await definitions.install(calls, definition)
         for tool in self._tools:
@@ -123,12 +119,12 @@ class Local(Role):
             app.add_subapp("/components", application(self._started, self._metrics.http))
 
         path = self._data / "control-plane.sqlite"
-        return ControlPlane(path, port=self._port, clock=CLOCKS.utc, extra=extra)
+        return ControlPlane(path, port=self._port, clock=clocks.SYSTEM.utc, extra=extra)
 
     def _parts(self, calls: Calls, backend: LocalBackend, control: Control) -> Parts:
         """The HTTP API: whoever has the kubeconfig's token is the person at this machine."""
         trust = Trust(owner=lambda: self._token)
-        made = parts_of(self._settings, calls, CLOCKS, trust, control.cache)
+        made = parts_of(self._settings, calls, clocks.SYSTEM, trust, control.cache)
         existing = LocalExisting(backend.backend, made.store)
         prepare = Secrets(calls).ensure_namespace
         return replace(made, existing=existing, prepare=prepare, changes=self._changes)

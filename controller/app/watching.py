@@ -8,7 +8,8 @@ import random
 from collections.abc import Callable, Sequence
 
 from controller.api.changes import Changes, Waiters
-from controller.app.control import SILENT, Clocks
+from controller.app.clocks import Clocks
+from controller.app.control import SILENT
 from controller.metrics import WatchMetrics
 from controller.models.meta import namespace_of
 from controller.models.summary import DeploymentSummary

@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from aiohttp import web
@@ -22,7 +22,8 @@ from controller.api import app
 from controller.api.auth import Trust
 from controller.api.deployments import Limits
 from controller.api.health import Health
-from controller.app.control import Alone, Clocks, Control, Outside, Rules
+from controller.app.clocks import SYSTEM as CLOCKS
+from controller.app.control import Alone, Control, Outside, Rules
 from controller.app.existing import ToolforgeExisting
 from controller.backends.toolforge import Gateway, connect
 from controller.backends.toolforge.client import opened
@@ -47,7 +48,6 @@ from watchers.git.ls_remote import LsRemote
 from watchers.git.process import GitProcesses
 from watchers.git.repositories import Repositories
 
-CLOCKS = Clocks(lambda: datetime.now(UTC), time.monotonic)  # noqa: TID251 - services run in real time
 QUICK = Policy(
     settle_time=timedelta(),
     look_at_builds=timedelta(milliseconds=100),

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from controller.api.changes import Changes
 from controller.api.sight import Sight
-from controller.app.control import Clocks
+from controller.app.clocks import Clocks
 from controller.app.watching import DeploymentWatch
 from controller.metrics import RequestMetrics, WatchMetrics
 from controller.models.tooldeployment import State

@@ -28,7 +28,7 @@ from controller.api.auth import Trust
 from controller.api.changes import Changes, Waiters
 from controller.api.health import Health
 from controller.api.sources import Fetcher
-from controller.app.control import Clocks
+from controller.app.clocks import Clocks
 from controller.app.watching import DeploymentWatch
 from controller.metrics import HttpMetrics, RequestMetrics, WatchMetrics
 from controller.models import crds

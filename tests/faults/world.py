@@ -22,7 +22,8 @@ from aiohttp.test_utils import TestServer
 from prometheus_client import CollectorRegistry
 
 from controller import config
-from controller.app.control import Alone, Clocks, Control, Effort, Leadership, Outside, Rules
+from controller.app.clocks import Clocks
+from controller.app.control import Alone, Control, Effort, Leadership, Outside, Rules
 from controller.backends import toolforge
 from controller.backends.base import Backend
 from controller.local import kubeconfig
