@@ -1,13 +1,13 @@
 """Every setting of the program: name, default, unit, meaning. One table, in one place.
 
 Read by composition roots only, from the environment (`PTD_…`); everybody else is handed values. No
-secret is a setting: where one is needed, the setting is the path of its file. `make generate`
+secret is a setting: where one is needed, the setting is the path of its file. `tests.gate.pages`
 writes `docs/settings.md` from this module. Nothing of ours is imported here.
 """
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -207,9 +207,6 @@ class Git(_Section):
 class Backends(_Section):
     """Build and job services"""
 
-    backend: Literal["toolforge", "local"] = Field(
-        "toolforge", description="What builds and runs; `ptd local` always uses local."
-    )
     toolforge_url: str = Field("", description="Toolforge's API gateway.")
     toolforge_certificate: Path | None = Field(
         None, description="Client certificate (PEM file) that the gateway knows us by."
@@ -328,6 +325,36 @@ class Settings(
     """All settings; `Settings()` reads the environment, keywords win over it."""
 
 
+# What suits one person at one machine.
+LOCAL_DEFAULTS: Mapping[str, Any] = {
+    "git_allow_private": True,
+    "git_allow_file": True,
+    "poll_interval_min": timedelta(seconds=1),
+    "settle_time": timedelta(seconds=3),
+    "start_timeout": timedelta(minutes=2),
+    "build_interval": timedelta(seconds=1),
+    "report_interval": timedelta(milliseconds=500),
+    "log_format": "console",
+    "log_level": "warning",
+}
+# What `ptd local` does not read: it has its own control plane, services and listener, and no rival.
+LOCAL_IGNORES = frozenset(
+    {
+        *ControlPlane.model_fields,
+        *Leader.model_fields,
+        *Backends.model_fields,
+        *("api_host", "api_port", "ops_host", "ops_port"),
+        *("api_certificate", "api_key", "api_client_authority", "trust_gateway"),
+    }
+)
+
+
+def for_local(given: Settings) -> Settings:
+    """The settings of `ptd local`: its own defaults where `given` was told nothing else."""
+    unset = {k: v for k, v in LOCAL_DEFAULTS.items() if k not in given.model_fields_set}
+    return given.model_copy(update=unset)
+
+
 def unknown(environment: Mapping[str, str]) -> list[str]:
     """Sentences about variables that look like settings and are none."""
     known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
@@ -337,34 +364,3 @@ def unknown(environment: Mapping[str, str]) -> list[str]:
             near = difflib.get_close_matches(name, known, n=1)
             found.append(f"{name} is no setting" + (f"; did you mean {near[0]}?" if near else ""))
     return found
-
-
-def page() -> str:
-    """The table as a page in Markdown."""
-    return "".join(_page())
-
-
-def _page() -> Iterator[str]:
-    yield "\n# Settings\n\n"
-    yield "Environment variables, read when a process starts. Durations are written as `250ms`,\n"
-    yield "`30s`, `5m`, `1h30m`; lists as words separated by commas; switches as `true` or\n"
-    yield "`false`. No secret is a setting: where one is needed, the setting is the path of its\n"
-    yield "file. The source is `controller/settings.py`.\n"
-    for section in SECTIONS:
-        yield f"\n## {section.__doc__}\n\n| Variable | Default | Meaning |\n|---|---|---|\n"
-        for name, field in section.model_fields.items():
-            default = _spelled(field.default)
-            yield f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |\n"
-
-
-def _spelled(default: Any) -> str:
-    match default:
-        case None | "" | ():
-            return "unset"
-        case bool():
-            return f"`{str(default).lower()}`"
-        case timedelta():
-            return f"`{spell(default)}`"
-        case tuple():
-            return f"`{','.join(str(each) for each in default)}`"
-    return f"`{default}`"

@@ -10,27 +10,13 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import TextIO, cast
 
 import click
 
 from controller.cli import roles, until
-from controller.settings import Settings, unknown
-
-# What suits one person at one machine; the environment (PTD_…) wins over it.
-_HABITS = {
-    "git_allow_private": True,
-    "git_allow_file": True,
-    "poll_interval_min": timedelta(seconds=1),
-    "settle_time": timedelta(seconds=3),
-    "start_timeout": timedelta(minutes=2),
-    "build_interval": timedelta(seconds=1),
-    "report_interval": timedelta(milliseconds=500),
-    "log_format": "console",
-    "log_level": "warning",
-}
+from controller.settings import Settings, for_local, unknown
 
 
 @click.command()
@@ -58,17 +44,11 @@ def local(data: Path | None, port: int, tools: Sequence[str]) -> None:
 
     Everything is kept in one folder; after a kill -9 the next start goes on where it was.
     """
-    settings = _settings()
+    settings = for_local(roles.read_settings())
     for sentence in unknown(os.environ):
         click.echo(f"Warning: {sentence}", err=True)
     folder = (data or settings.data_dir).expanduser().absolute()
     raise SystemExit(asyncio.run(_run(folder, port, tools, settings)))
-
-
-def _settings() -> Settings:
-    given = roles.read_settings()
-    unset = {name: value for name, value in _HABITS.items() if name not in given.model_fields_set}
-    return given.model_copy(update=unset)
 
 
 class _Above(io.TextIOBase):

@@ -3,6 +3,8 @@
 Called by `tests.gate.generated`. One function per page; each returns path → text.
 """
 
+from datetime import timedelta
+
 from prometheus_client import CollectorRegistry
 from prometheus_client.registry import Collector
 
@@ -57,5 +59,40 @@ def metrics() -> dict[str, str]:
 
 
 def settings() -> dict[str, str]:
-    """Every setting: variable, default, meaning."""
-    return {"docs/settings.md": NOTE + table.page()}
+    """Every setting: variable, default, default in `ptd local`, meaning."""
+    text = (
+        f"{NOTE}\n# Settings\n\n"
+        "Environment variables, read when a process starts. Durations are written as `250ms`,\n"
+        "`30s`, `5m`, `1h30m`; lists as words separated by commas; switches as `true` or\n"
+        "`false`. No secret is a setting: where one is needed, the setting is the path of its\n"
+        "file. The source is `controller/settings.py`.\n\n"
+        "`ptd local` has defaults of its own for some, and reads the same variables; what it does\n"
+        "not read is marked with —.\n"
+    )
+    for section in table.SECTIONS:
+        text += f"\n## {section.__doc__}\n\n| Variable | Default | In `ptd local` | Meaning |\n"
+        text += "|---|---|---|---|\n"
+        for name, field in section.model_fields.items():
+            shown = (f"`{table.PREFIX}{name.upper()}`", _spelled(field.default), _locally(name))
+            text += f"| {' | '.join(shown)} | {field.description} |\n"
+    return {"docs/settings.md": text}
+
+
+def _locally(name: str) -> str:
+    if name in table.LOCAL_IGNORES:
+        return "—"
+    own = table.LOCAL_DEFAULTS
+    return _spelled(own[name]) if name in own else "the same"
+
+
+def _spelled(default: object) -> str:
+    match default:
+        case None | "" | ():
+            return "unset"
+        case bool():
+            return f"`{str(default).lower()}`"
+        case timedelta():
+            return f"`{table.spell(default)}`"
+        case tuple():
+            return f"`{','.join(str(each) for each in default)}`"
+    return f"`{default}`"

@@ -1,14 +1,19 @@
 """Settings: how they are written, which are refused, and that each is explained."""
 
+import io
 from datetime import timedelta
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 from pydantic import ValidationError
+from rich.console import Console
 
 from controller import settings
+from controller.app.local import Local
 from controller.settings import Settings
+from tests.gate import pages
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +82,7 @@ def test_a_variable_that_is_no_setting_is_told_with_what_was_meant() -> None:
 
 
 def test_each_setting_is_explained_once() -> None:
-    page = settings.page()
+    (page,) = pages.settings().values()
     for name, field in Settings.model_fields.items():
         assert page.count(f"| `PTD_{name.upper()}` | ") == 1
         assert field.description
@@ -85,13 +90,47 @@ def test_each_setting_is_explained_once() -> None:
 
 
 def test_defaults_are_shown_as_they_are_written() -> None:
-    page = settings.page()
+    (page,) = pages.settings().values()
     for row in (
-        "| `PTD_KUBECONFIG` | unset |",
-        "| `PTD_GIT_ALLOW` | unset |",
-        "| `PTD_GIT_SCHEMES` | `https,http,git` |",
-        "| `PTD_RETRY_FIRST` | `5ms` |",
-        "| `PTD_GIT_ALLOW_FILE` | `false` |",
-        "| `PTD_API_PORT` | `8000` |",
+        "| `PTD_KUBECONFIG` | unset | — |",
+        "| `PTD_GIT_ALLOW` | unset | the same |",
+        "| `PTD_GIT_SCHEMES` | `https,http,git` | the same |",
+        "| `PTD_RETRY_FIRST` | `5ms` | the same |",
+        "| `PTD_GIT_ALLOW_FILE` | `false` | `true` |",
+        "| `PTD_START_TIMEOUT` | `5m` | `2m` |",
+        "| `PTD_API_PORT` | `8000` | — |",
     ):
         assert row in page
+
+
+def test_ptd_local_has_its_own_defaults_and_the_environment_wins_over_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PTD_SETTLE_TIME", "7s")
+    made = settings.for_local(Settings())
+    told = {**settings.LOCAL_DEFAULTS, "settle_time": timedelta(seconds=7)}
+    assert {name: getattr(made, name) for name in told} == told
+    others = set(Settings.model_fields) - set(told)
+    assert {name for name in others if getattr(made, name) != getattr(Settings(), name)} == set()
+
+
+class _Noted(Settings):
+    """Settings that note which of them are read."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in Settings.model_fields:
+            _Noted.read.add(name)
+        return super().__getattribute__(name)
+
+    read: ClassVar[set[str]] = set()
+
+
+async def test_ptd_local_reads_every_setting_but_those_that_the_page_says(tmp_path: Path) -> None:
+    given = _Noted()
+    _Noted.read.clear()  # the validators have read some
+    running = Local(tmp_path / "data", 0, ("demo",), given, Console(file=io.StringIO()))
+    await running.start()
+    await running.stop()
+    by_the_command = {"data_dir", "log_level", "log_format"}
+    assert (_Noted.read & settings.LOCAL_IGNORES) == set()
+    assert set(Settings.model_fields) - _Noted.read - by_the_command == settings.LOCAL_IGNORES
