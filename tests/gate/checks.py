@@ -38,6 +38,7 @@ _DECISION_TESTS = (
     "tests/unit/test_loop.py",
     "tests/unit/test_workqueue.py",
     "tests/unit/watchers/test_decide.py",
+    "tests/unit/watchers/test_decide_around.py",
 )
 
 STEPS = (

@@ -1,110 +1,40 @@
 """What polling does about what it saw: tables of stored state and sight, and the next write."""
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import Any
-
 import pytest
 
-from controller.models.meta import ObjectMeta
 from controller.models.reasons import Reason
 from controller.models.refs import RefPolicy
-from controller.models.toolconfig import (
-    ComponentWatch,
-    SourceBuild,
-    ToolConfig,
-    ToolConfigSpec,
-    ToolConfigStatus,
-)
 from controller.models.tooldeployment import (
-    BuildRecord,
-    State,
     ToolDeploymentSpec,
     Trigger,
     TriggerSpec,
 )
 from tests import builders
-from tests.builders import NOW, REPOSITORY, ago
+from tests.builders import NOW, ago
+from tests.support.pollcases import (
+    FOLLOWS_BOTH,
+    NEW,
+    OLD,
+    case,
+    intent,
+    known,
+    looked_up,
+    name_of,
+    records,
+    watch,
+)
 from watchers.decide import (
     Case,
     Create,
     Decision,
-    Known,
     Record,
     Rest,
     Seen,
-    Sight,
     Trouble,
     Verdict,
     decide,
     deployment_name,
-    followed,
-    known_of,
 )
-
-OLD, NEW = "a" * 40, "b" * 40
-FOLLOWS_WEB = builders.config().model_copy(update={"auto_deploy": True})
-FOLLOWS_BOTH = builders.config(
-    web=builders.component(), api=builders.component(ref="dev")
-).model_copy(update={"auto_deploy": True})
-
-
-def watch(**fields: Any) -> ComponentWatch:
-    """What is stored of `web`: by default a commit that had its deployment, and a fresh check."""
-    usual: dict[str, Any] = {
-        "repository": REPOSITORY,
-        "ref": "main",
-        "commit": OLD,
-        "seen_at": ago(3600),
-        "checked_at": ago(60),
-        "deployment": "d1",
-        "created": True,
-    }
-    return ComponentWatch(**(usual | fields))
-
-
-def case(
-    stored: Mapping[str, ComponentWatch] | None = None,
-    sights: Mapping[str, Sight] | None = None,
-    *deployments: Known,
-    spec: ToolConfigSpec = FOLLOWS_WEB,
-    now: datetime = NOW,
-) -> Case:
-    """A tool that follows `web`, unless `spec` says otherwise."""
-    metadata = ObjectMeta(
-        name="demo-config", namespace="tool-demo", creation_timestamp=ago(9999), generation=3
-    )
-    status = ToolConfigStatus(components=dict(stored or {}), observed_generation=3)
-    config = ToolConfig(metadata=metadata, spec=spec, status=status)
-    checked = dict.fromkeys(sights or (), now)
-    return Case("demo", config, deployments, now, sights or {}, checked)
-
-
-def known(name: str, created: float = 100, *, open: bool = False, **commits: str) -> Known:  # noqa: A002
-    """A deployment that was made `created` seconds ago."""
-    return Known(name, ago(created), commits, open=open)
-
-
-def looked_up(name: str, created: float = 100, **commits: str) -> Known:
-    """A deployment that found these commits by looking up the refs itself."""
-    return Known(name, ago(created), {}, commits)
-
-
-def name_of(**commits: str) -> str:
-    """The name of the deployment for commits that are first seen at NOW."""
-    return deployment_name("demo", NOW, commits)
-
-
-def intent(commit: str = NEW, **fields: Any) -> ComponentWatch:
-    """What is stored of `web` when a deployment was decided on, but perhaps not made."""
-    usual: dict[str, Any] = {"seen_at": NOW, "created": False, "deployment": name_of(web=commit)}
-    return watch(**(usual | {"commit": commit} | fields))
-
-
-def records(watches: dict[str, ComponentWatch]) -> Record:
-    """The write of a whole status."""
-    return Record(ToolConfigStatus(components=watches, observed_generation=3))
-
 
 TAG = {"resolved_ref": "refs/tags/v5.1.0", "choice": "v5.1.0 is the highest"}
 CHOSEN = Seen(NEW, *TAG.values())
@@ -387,78 +317,3 @@ def test_the_next_step(
     world: Case, step: Record | Create | Rest, verdicts: dict[str, Verdict]
 ) -> None:
     assert decide(world) == Decision(step, verdicts)
-
-
-def test_the_status_says_which_generation_of_the_config_it_is_about() -> None:
-    world = case({"web": watch()})
-    older = world.config.model_copy(
-        update={"status": world.config.status.model_copy(update={"observed_generation": 2})}
-    )
-
-    assert decide(Case("demo", older, (), NOW)).step == Record(world.config.status)
-
-
-def test_a_tool_that_was_never_followed_gets_no_status() -> None:
-    world = case(spec=builders.config())
-    fresh = world.config.model_copy(update={"status": ToolConfigStatus()})
-
-    assert decide(Case("demo", fresh, (), NOW)) == Decision(Rest())
-
-
-@pytest.mark.parametrize(
-    ("tool", "component", "follows"),
-    [(False, None, False), (True, None, True), (True, False, False), (False, True, True)],
-)
-def test_a_components_own_auto_deploy_wins_over_the_tools(
-    *, tool: bool, component: bool | None, follows: bool
-) -> None:
-    build = SourceBuild(repository=REPOSITORY, ref="main", auto_deploy=component)
-    web = builders.component().model_copy(update={"build": build})
-    spec = builders.config(web=web, job=builders.scheduled("web"))
-
-    expected = {"web": build} if follows else {}
-    assert followed(spec.model_copy(update={"auto_deploy": tool})) == expected
-
-
-def test_a_deployments_commits_are_those_of_its_trigger_and_those_it_resolved() -> None:
-    waiting = builders.deployment("d1", commits={"web": OLD})
-    running = builders.deployment(
-        "d2",
-        status={"builds": {"web": BuildRecord(commit=NEW), "api": BuildRecord()}},
-    )
-    over = builders.deployment("d3", status={"status": State.FAILED})
-    cancelled = builders.deployment("d4", cancel=True)
-
-    assert [known_of(each) for each in (waiting, running, over, cancelled)] == [
-        Known("d1", NOW, {"web": OLD}, open=True),
-        Known("d2", NOW, {}, {"web": NEW}, open=True),
-        Known("d3", NOW),
-        Known("d4", NOW),
-    ]
-
-
-def test_the_name_tells_the_time_and_differs_with_everything_that_it_is_made_of() -> None:
-    made = [
-        deployment_name("demo", NOW, {"web": OLD}),
-        deployment_name("other", NOW, {"web": OLD}),
-        deployment_name("demo", NOW, {"web": NEW}),
-        deployment_name("demo", NOW, {"api": OLD}),
-        deployment_name("demo", NOW + timedelta(microseconds=1), {"web": OLD}),
-        deployment_name("demo", NOW, {"web": OLD, "api": OLD}),
-    ]
-
-    assert len(set(made)) == 6
-    assert {each.rsplit("-", 1)[0] for each in made} == {"20261121-120000"}
-    assert made[5] == deployment_name("demo", NOW, {"api": OLD, "web": OLD})
-
-
-def test_a_description_stays_short_however_many_components_there_are() -> None:
-    many = {f"component-{n:02}": builders.component() for n in range(30)}
-    spec = builders.config(prune=True, **many).model_copy(update={"auto_deploy": True})
-    stored = {name: intent() for name in many}
-
-    step = decide(case(stored, {}, spec=spec)).step
-
-    assert isinstance(step, Create)
-    assert len(step.spec.description) == 250
-    assert set(step.spec.trigger.commits) == set(many)
