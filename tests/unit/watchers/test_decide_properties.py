@@ -143,7 +143,10 @@ class World:
         if not self.history[component] or commit != self.tip(component):
             self.history[component].append(commit)
             self.made[component] = 0
-            self.rolled_back.discard(component)
+            watch = self.status.components.get(component)
+            if watch is None or watch.commit != commit:
+                # Back where it was at the last check, polling cannot know that it was elsewhere.
+                self.rolled_back.discard(component)
 
     def by_hand(self, each: Round) -> None:
         """Somebody deploys what the refs hold, or rolls back to an older commit."""
