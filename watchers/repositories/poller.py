@@ -7,7 +7,6 @@ is asked of `patience`. Made by the composition root and run while this process 
 """
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ from apscheduler.events import (
     JobSubmissionEvent,
 )
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.interval import IntervalTrigger
 
 from controller import errors, logs
 from controller.models.toolconfig import ToolConfig
@@ -34,8 +32,8 @@ from watchers.repositories.patience import Patience
 from watchers.repositories.ports import Journal, Objects, Refs
 from watchers.repositories.rates import Rates
 from watchers.repositories.recording import Recorder
+from watchers.repositories.turns import Turns
 
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _log = logs.logger("polling")
 
 
@@ -91,7 +89,6 @@ class RepositoryPoller:
         self._planned: dict[str, datetime] = {}
         self._running: dict[str, datetime] = {}
         self._again: set[str] = set()
-        self._early: set[str] = set()
         self._asked = Asked()
         self._unrecorded: set[str] = set()
         self._scheduler = AsyncIOScheduler(
@@ -172,6 +169,8 @@ class RepositoryPoller:
             # What was looked at before this process started is no reason for haste.
             if fresh and not (starting and config and _were_checked(config, fresh)):
                 self._look(url, self._pace.soon * self._pace.random())
+            elif starting:
+                self._make_good(url)
         self._journal.watched(len(self._following))
         if wish != NOTHING or (config and config.status.components):
             await self._record_config(tool, wish)
@@ -195,19 +194,17 @@ class RepositoryPoller:
                 job.remove()
             self._patience.forget(url)
             self._rates.forget(url)
-            self._early.discard(url)
             self._hosts.forget(url)
             self._checked.pop(url, None)
             return
         self._hosts.follow(url, self._refs.normalise(url).host)
-        seconds = interval.total_seconds()
-        trigger = IntervalTrigger(seconds=seconds, jitter=seconds * self._pace.jitter, timezone=UTC)
+        turns = Turns(url, interval, self._pace.jitter, self._pace.random)
         if job is None:
             now = self._pace.clock()
-            first = now + _until_turn(url, interval, now)
-            self._scheduler.add_job(self._check, trigger, args=(url,), id=url, next_run_time=first)
+            first = now + turns.until(now)
+            self._scheduler.add_job(self._check, turns, args=(url,), id=url, next_run_time=first)
         elif job.trigger.interval != interval:
-            job.modify(trigger=trigger)
+            job.modify(trigger=turns)
 
     def _look(self, url: str, after: timedelta) -> None:
         """Have the next check of the repository in so long."""
@@ -217,8 +214,14 @@ class RepositoryPoller:
             return
         job = self._scheduler.get_job(url)
         if job is not None:
-            self._early.add(url)
             job.modify(next_run_time=self._pace.clock() + after)
+
+    def _make_good(self, url: str) -> None:
+        """At a start: look soon where nobody may have led when it was the repository's turn."""
+        job = self._scheduler.get_job(url)
+        wait = job.trigger.missed(self._pace.clock()) if job is not None else None
+        if wait is not None:
+            self._look(url, wait)
 
     def _submitted(self, event: JobSubmissionEvent) -> None:
         self._planned[event.job_id] = event.scheduled_run_times[-1]
@@ -228,8 +231,6 @@ class RepositoryPoller:
     async def _check(self, url: str) -> None:
         """Ask for all refs that are followed in the repository, and pass on what they hold."""
         self._running[url] = self._planned.get(url, self._pace.clock())
-        early = url in self._early
-        self._early.discard(url)
         try:
             next_check = await self._answer(url)
             while url in self._again:
@@ -240,16 +241,6 @@ class RepositoryPoller:
             del self._running[url]
         if next_check is not None:
             self._look(url, next_check)
-        elif early:
-            self._back_in_turn(url)
-
-    def _back_in_turn(self, url: str) -> None:
-        """After a check out of turn: thousands of them at once must not stay together."""
-        job, interval = self._scheduler.get_job(url), self._following.interval(url)
-        if job is not None and interval is not None:
-            now = self._pace.clock()
-            wait = _until_turn(url, interval, now)
-            job.modify(next_run_time=now + (wait if wait > interval * 0.1 else wait + interval))
 
     async def _answer(self, url: str) -> timedelta | None:
         """Check it; answers when to look again, where that is not at the usual time."""
@@ -334,12 +325,6 @@ def _were_checked(config: ToolConfig, followers: Iterable[Follower]) -> bool:
         and (watch.repository, watch.ref) == (repositories[each.component], each.ref)
         for each in followers
     )
-
-
-def _until_turn(url: str, interval: timedelta, now: datetime) -> timedelta:
-    """How long until the repository's place in the interval: the same in every process."""
-    digest = int.from_bytes(hashlib.sha256(url.encode()).digest()[:8])
-    return (interval * (digest / 2**64) - (now - _EPOCH)) % interval
 
 
 def _sight(answer: Resolved | RefProblem | None) -> Sight | None:

@@ -5,8 +5,7 @@ from datetime import timedelta
 
 from tests import builders
 from tests.builders import COMMIT, NEWER, REPOSITORY
-from tests.support.polling import OTHER, SLOW, World, now, spec, until
-from watchers.repositories import poller as polling
+from tests.support.polling import OTHER, SLOW, World, spec, until
 
 
 async def test_every_push_becomes_one_deployment(world: World) -> None:
@@ -151,25 +150,7 @@ async def test_a_full_commit_id_is_looked_up_once(world: World) -> None:
     assert len(world.hosts.asked) == 1
 
 
-async def test_repositories_have_their_turns_all_over_the_interval() -> None:
-    interval, began = timedelta(seconds=100), now()
-    phases = [
-        polling._until_turn(f"https://git.example.org/{n}.git", interval, began).total_seconds()
-        for n in range(1000)
-    ]
-
-    tenths = [sum(1 for phase in phases if n * 10 <= phase < n * 10 + 10) for n in range(10)]
-    assert min(tenths) > 70
-    assert max(tenths) < 130
-
-
-async def test_a_check_out_of_turn_does_not_move_the_turn(world: World) -> None:
-    interval, began = timedelta(seconds=100), now()
-    turn = polling._until_turn(REPOSITORY, interval, began)
-    for later in (0.3, 1, 7.9):
-        waited = polling._until_turn(REPOSITORY, interval, began + interval * later)
-        assert (waited + interval * later - turn) % interval == timedelta(0)
-
+async def test_after_a_check_out_of_turn_the_turns_go_on(world: World) -> None:
     async with world.running(timedelta(seconds=0.2)) as poller:
         await until(lambda: len(world.hosts.asked) == 1)
         poller.look_now(REPOSITORY)
