@@ -11,7 +11,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from controller.models import reuse, tool_rules
 from controller.models.components import (
@@ -37,6 +45,7 @@ __all__ = [
     "ContinuousRun",
     "Duration",
     "Emails",
+    "LenientStatus",
     "Policy",
     "ReuseBuild",
     "RunSettings",
@@ -228,9 +237,20 @@ class ToolConfigStatus(Frozen):
     observed_generation: int = Field(default=0, alias="observedGeneration")
 
 
+def _readable(value: object, handler: ValidatorFunctionWrapHandler) -> object:
+    """A status that this version cannot read is written anew: it must not hide the config."""
+    try:
+        return handler(value)
+    except ValidationError:
+        return ToolConfigStatus()
+
+
+LenientStatus = Annotated[ToolConfigStatus, WrapValidator(_readable)]
+
+
 class ToolConfig(Frozen):
     """The custom resource."""
 
     metadata: ObjectMeta
     spec: ToolConfigSpec
-    status: ToolConfigStatus = ToolConfigStatus()
+    status: LenientStatus = ToolConfigStatus()

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from controller import config
 from controller.models.meta import API_VERSION, GROUP, VERSION, ObjectMeta
 from controller.models.summary import InvalidConfig
-from controller.models.toolconfig import ToolConfig, ToolConfigStatus
+from controller.models.toolconfig import LenientStatus, ToolConfig, ToolConfigStatus
 from controller.models.tooldeployment import ToolDeployment
 from controller.store import errors
 
@@ -60,6 +60,9 @@ DEPLOYMENTS = Kind("ToolDeployment", "tooldeployments", ToolDeployment)
 CONFIGS = Kind("ToolConfig", "toolconfigs", ToolConfig)
 
 
+_STATUS = TypeAdapter[ToolConfigStatus](LenientStatus)
+
+
 def kind_of(model: Ours) -> Kind[Ours]:
     """The kind of a model."""
     kind: Kind[Any] = DEPLOYMENTS if isinstance(model, ToolDeployment) else CONFIGS
@@ -73,7 +76,7 @@ def read_config(stored: JSON) -> ToolConfig | InvalidConfig:
     except errors.Unreadable as error:
         try:
             metadata = ObjectMeta.model_validate(stored.get("metadata"))
-            status = ToolConfigStatus.model_validate(stored.get("status") or {})
+            status = _STATUS.validate_python(stored.get("status") or {})
         except ValidationError:
             raise error from None
         return InvalidConfig(metadata, error.problems, status)

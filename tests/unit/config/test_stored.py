@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from controller.models.summary import InvalidConfig
+from controller.models.toolconfig import ToolConfig, ToolConfigStatus
 from controller.store import kinds
 from tests.unit.config.mistakes import MISTAKES
 
@@ -21,6 +22,26 @@ ROWS = (
     "a component that reuses itself",
     "a name with capital letters",
 )
+
+
+def test_a_status_that_cannot_be_read_does_not_hide_the_config() -> None:
+    web = {
+        "component_type": "continuous",
+        "build": {"repository": "https://git.example.org/a", "ref": "main"},
+        "run": {"command": "web"},
+    }
+    spec = {"components": {"web": web}}
+    status = {"components": "from another version"}
+    found = kinds.read_config({"metadata": METADATA, "spec": spec, "status": status})
+    assert isinstance(found, ToolConfig)
+    assert found.status == ToolConfigStatus()
+
+
+def test_nor_what_is_wrong_with_it() -> None:
+    status = {"conditions": "from another version"}
+    found = kinds.read_config({**stored(ROWS[0]), "status": status})
+    assert isinstance(found, InvalidConfig)
+    assert found.status == ToolConfigStatus()
 
 
 def stored(name: str) -> dict[str, Any]:
