@@ -49,9 +49,9 @@ def _words(value: object) -> object:
     return value
 
 
-Duration = Annotated[
-    timedelta, BeforeValidator(_duration), PlainSerializer(spell), Field(gt=timedelta())
-]
+_Span = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(spell)]
+Duration = Annotated[_Span, Field(gt=timedelta())]
+DurationOrNone = Annotated[_Span, Field(ge=timedelta())]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_words)]
@@ -125,9 +125,9 @@ class Deployments(_Section):
     start_timeout: Duration = Field(
         timedelta(minutes=5), description="A job that is not up after this long has not started."
     )
-    settle_time: Duration = Field(
+    settle_time: DurationOrNone = Field(
         timedelta(seconds=10),
-        description="A job is a success when it has been up and healthy for this long.",
+        description="A job is a success when it has been up and healthy for this long; may be 0s.",
     )
     cleanup_timeout: Duration = Field(
         timedelta(seconds=30),

@@ -19,7 +19,7 @@ from controller.models.tooldeployment import (
 )
 from controller.reconcile import actions, ending, sources, verify
 from controller.reconcile.observed import Observed
-from controller.reconcile.steps import Case, Ending, Step
+from controller.reconcile.steps import FIRST_LOOK, Case, Ending, Step
 
 __all__ = ["run_jobs"]
 
@@ -75,7 +75,9 @@ def _watch(case: Case) -> Step:
 
 
 def _next_look(waiting: Iterable[verify.NotYet], regular: timedelta) -> timedelta:
-    return min([regular, *(verdict.after for verdict in waiting if verdict.after is not None)])
+    """Never at once: services round ages, so what is due may not show for a second."""
+    soonest = min([regular, *(verdict.after for verdict in waiting if verdict.after is not None)])
+    return max(FIRST_LOOK, soonest)
 
 
 def _to_apply(case: Case) -> list[JobSpec]:

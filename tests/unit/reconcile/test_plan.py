@@ -364,3 +364,10 @@ def test_finished_deployments_beyond_those_that_are_kept_are_forgotten_oldest_fi
         actions.DeleteDeployment("d01", "uid-d01"),
         actions.DeleteDeployment("d02", "uid-d02"),
     }
+
+
+def test_what_has_nearly_settled_is_not_looked_at_in_a_loop() -> None:
+    nearly = ago(9.999)
+    (step,) = make_plan(observed(with_builds(BUILT), jobs=(job(since=nearly),)), NOW).steps
+    assert step.reason == Reason.VERIFYING
+    assert step.after == timedelta(milliseconds=250)
