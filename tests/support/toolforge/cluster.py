@@ -1,8 +1,8 @@
 """The simulated Kubernetes behind the stand-in of jobs-api: Deployments, their pods, a kubelet.
 
 A pod is ready 1 s after it was created; words in the command make it `crash` again and again, fail
-to `pull` its image, be ready after 8 s (`slow`), or `never` be scheduled. Time passes only when
-somebody asks: `advance` works off what was due since.
+to `pull` its image, be ready after 8 s (`slow`) or at once (`instant`), or `never` be scheduled.
+Time passes only when somebody asks: `advance` works off what was due since.
 """
 
 from collections.abc import Iterator
@@ -55,6 +55,8 @@ class Pod:
 
     def started(self) -> datetime:
         """When its container starts."""
+        if "instant" in self.command:
+            return self.created
         return self.created + (SLOW if "slow" in self.command else READY)
 
     def restarts(self, now: datetime) -> tuple[int, datetime]:
