@@ -131,7 +131,8 @@ class JobStatus:
     `since`: when the present phase began. `healthy`: whether the health check has passed on all of
     the newest instances (None: there is no check). `restarts`: how often the newest instances
     ended by themselves. `trouble`: set when it will not come up without a change
-    (crash loop, quota, image), with the evidence in `messages` and `log_tail`.
+    (crash loop, quota, image), with the evidence in `messages` and `log_tail`. `outlook`: what the
+    backend will do next by itself; it is told while that is waited for, and not of a failure.
     """
 
     phase: JobPhase
@@ -141,6 +142,7 @@ class JobStatus:
     trouble: Reason | None = None
     messages: tuple[str, ...] = ()
     log_tail: tuple[str, ...] = ()
+    outlook: str = ""
 
 
 @dataclass(frozen=True, slots=True)

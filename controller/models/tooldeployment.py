@@ -207,6 +207,13 @@ class Failure(Frozen):
     log_tail: tuple[str, ...] = ()
 
 
+class KeptRunning(Frozen):
+    """The deployment whose version goes on running because a later one has not succeeded."""
+
+    deploy_id: str
+    commits: dict[str, str] = Field(default_factory=dict)
+
+
 class ToolDeploymentStatus(Frozen):
     """What was seen and done so far."""
 
@@ -218,6 +225,7 @@ class ToolDeploymentStatus(Frozen):
     phase_since: datetime | None = None
     reported_at: datetime | None = None
     queue_position: int = 0
+    blocked_by: str = ""
     builds: dict[str, BuildRecord] = Field(default_factory=dict)
     runs: dict[str, RunRecord] = Field(default_factory=dict)
     tool_config: Annotated[ToolConfigSpec | None, WrapValidator(_readable)] = None
@@ -228,6 +236,7 @@ class ToolDeploymentStatus(Frozen):
     superseded_by: str = ""
     commit: str = ""
     failure: Failure | None = None
+    kept_running: KeptRunning | None = None
     removed_jobs: tuple[str, ...] = ()
     conditions: tuple[Condition, ...] = ()
     observed_generation: int = Field(default=0, alias="observedGeneration")

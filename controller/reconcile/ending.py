@@ -5,6 +5,7 @@ undoing removes the evidence: after a crash in between, the record still says wh
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from controller.models.reasons import Reason
@@ -13,6 +14,7 @@ from controller.models.tooldeployment import (
     BuildRecord,
     BuildStatus,
     Failure,
+    KeptRunning,
     RunRecord,
     RunStatus,
     State,
@@ -22,7 +24,7 @@ from controller.reconcile import actions, sources
 from controller.reconcile.observed import Observed
 from controller.reconcile.steps import Ending, Step
 
-__all__ = ["fail", "failing", "wind_down"]
+__all__ = ["fail", "failing", "wind_down", "with_what_runs"]
 
 
 def fail(deployment: ToolDeployment, reason: Reason, message: str) -> Step:
@@ -82,6 +84,20 @@ def wind_down(observed: Observed, deployment: ToolDeployment, now: datetime, end
         failure=failure,
         ending=end,
     )
+
+
+def with_what_runs(step: Step, observed: Observed) -> Step:
+    """A step that ends a deployment other than well says which older one goes on running."""
+    end = step.ending
+    if end is None or end.state == State.SUCCESSFUL:
+        return step
+    born = step.deployment.metadata.creation_timestamp
+    good = [f for f in observed.finished if f.state is State.SUCCESSFUL and f.created_at <= born]
+    if not good:
+        return step
+    newest = max(good, key=lambda f: (f.created_at, f.name))
+    kept = KeptRunning(deploy_id=newest.name, commits=dict(newest.commits))
+    return replace(step, ending=replace(end, kept_running=kept))
 
 
 def _undo(observed: Observed, deployment: ToolDeployment) -> tuple[actions.Action, ...]:

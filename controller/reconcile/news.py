@@ -12,6 +12,7 @@ from controller.models.tooldeployment import (
     State,
     ToolDeploymentStatus,
 )
+from controller.reconcile import words
 
 __all__ = ["News", "news_of"]
 
@@ -57,7 +58,7 @@ def _ambiguous(old: ToolDeploymentStatus, new: ToolDeploymentStatus) -> News | N
         for name, build in new.builds.items()
         if build.ref_warning and not (name in old.builds and old.builds[name].ref_warning)
     ]
-    return News("RefAmbiguous", "; ".join(told), warning=True) if told else None
+    return News("RefAmbiguous", words.few(told), warning=True) if told else None
 
 
 def _builds(old: ToolDeploymentStatus, new: ToolDeploymentStatus) -> News | None:
@@ -69,7 +70,7 @@ def _builds(old: ToolDeploymentStatus, new: ToolDeploymentStatus) -> News | None
         started = started or build.origin == BuildOrigin.STARTED
         verb = _VERBS[build.origin]
         told.append(f"{name} {verb} {build.build_id} of {build.commit[:10]}")
-    return News("BuildStarted" if started else "BuildReused", "; ".join(told)) if told else None
+    return News("BuildStarted" if started else "BuildReused", words.few(told)) if told else None
 
 
 def _end(old: ToolDeploymentStatus, new: ToolDeploymentStatus) -> News | None:
@@ -79,5 +80,5 @@ def _end(old: ToolDeploymentStatus, new: ToolDeploymentStatus) -> News | None:
     reason = new.reason.value if new.reason else new.status.value.capitalize()
     jobs = [f"{name} {_CHANGES[run.change]}" for name, run in new.runs.items() if run.change]
     jobs += [f"{name} removed" for name in new.removed_jobs]
-    message = f"{new.message} ({', '.join(jobs)})" if jobs else new.message
+    message = f"{new.message} ({words.some(jobs)})" if jobs else new.message
     return News(reason, message, warning=not good and new.status != State.CANCELLED)

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from controller.models.reasons import Reason
 from controller.models.toolconfig import ReuseBuild
 from controller.models.tooldeployment import State, ToolDeployment, Trigger
-from controller.reconcile import actions, ending, running, sources
+from controller.reconcile import actions, ending, running, sources, words
 from controller.reconcile.observed import Observed
 from controller.reconcile.steps import Case, Ending, Plan, Step
 from controller.reconcile.turns import Turns, take_turns
@@ -29,7 +29,8 @@ def make_plan(observed: Observed, now: datetime) -> Plan:
     """
     turns = take_turns(observed.unfinished)
     steps = [_next_step(observed, turns.active, now)] if turns.active else []
-    return Plan(tuple(steps + _aside(turns)), _forget(observed))
+    told = (ending.with_what_runs(step, observed) for step in steps + _aside(turns))
+    return Plan(tuple(told), _forget(observed))
 
 
 def _next_step(observed: Observed, deployment: ToolDeployment, now: datetime) -> Step:
@@ -91,7 +92,8 @@ def backend_away(observed: Observed, deployment: ToolDeployment) -> Step:
 def config_missing(observed: Observed, deployment: ToolDeployment) -> Step:
     """There is nothing to deploy, or what there is has errors."""
     if observed.config_problems:
-        return ending.fail(deployment, Reason.CONFIG_INVALID, "; ".join(observed.config_problems))
+        message = words.few(observed.config_problems)
+        return ending.fail(deployment, Reason.CONFIG_INVALID, message)
     message = f"tool {observed.tool} has no config"
     return ending.fail(deployment, Reason.CONFIG_MISSING, message)
 
@@ -118,9 +120,12 @@ def pin_unusable(case: Case) -> Step | None:
 
 def build_failed(case: Case) -> Step | None:
     """One failed build fails the deployment; the others need not be waited for."""
-    failure = next((view.failure for view in case.views.values() if view.failure), None)
-    if failure is None:
+    failures = {name: view.failure for name, view in case.views.items() if view.failure}
+    if not failures:
         return None
+    failure = next(iter(failures.values()))
+    message = words.failed(list(failures), len(case.views), failure.message)
+    failure = failure.model_copy(update={"message": message})
     return ending.failing(
         case.deployment, failure, builds=case.builds, runs=case.runs, config=case.config
     )
@@ -142,7 +147,7 @@ def build_going(case: Case) -> Step | None:
     going = [name for name, view in case.views.items() if not view.ready]
     if not going:
         return None
-    return _under_way(case, Reason.BUILDING, f"building {', '.join(going)}")
+    return _under_way(case, Reason.BUILDING, f"building {words.some(going)}")
 
 
 ENDS = (cancel_requested, failure_recorded, deadline_passed)
@@ -164,7 +169,7 @@ def _missing(
     wanted = {n: view.action for n, view in case.views.items() if isinstance(view.action, kind)}
     if not wanted:
         return None
-    return _under_way(case, reason, f"{verb} {', '.join(wanted)}", tuple(wanted.values()))
+    return _under_way(case, reason, f"{verb} {words.some(list(wanted))}", tuple(wanted.values()))
 
 
 def _under_way(
@@ -193,9 +198,10 @@ def _aside(turns: Turns) -> list[Step]:
         steps.append(Step(old, Reason.SUPERSEDED, f"replaced by {new.name}", ending=end))
     before = (turns.active, *turns.waiting)
     for position, (ahead, deployment) in enumerate(zip(before, turns.waiting, strict=False), 1):
-        name = ahead.name if ahead else "nobody"
+        name = ahead.name if ahead else ""
         message = f"waiting for {name} (position {position})"
-        steps.append(Step(deployment, Reason.WAITING_FOR_TURN, message, position=position))
+        waits = Step(deployment, Reason.WAITING_FOR_TURN, message, position=position, behind=name)
+        steps.append(waits)
     return steps
 
 

@@ -34,6 +34,7 @@ def _milestones(status: ToolDeploymentStatus) -> tuple[object, ...]:
         status.status,
         _RUNS if status.phase == Phase.VERIFYING else status.phase,
         status.queue_position,
+        status.blocked_by,
         status.failure,
         status.superseded_by,
         status.ending_since,

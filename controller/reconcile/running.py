@@ -3,21 +3,20 @@
 Called by the last rule of `plan`, when every build is ready. Pure.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from controller.backends.base import Job, JobKind, JobSpec
 from controller.models.reasons import Reason
 from controller.models.toolconfig import ToolConfigSpec
 from controller.models.tooldeployment import (
-    BuildRecord,
     Failure,
     JobChange,
     RunRecord,
     RunStatus,
     State,
 )
-from controller.reconcile import actions, ending, sources, verify
+from controller.reconcile import actions, ending, sources, verify, words
 from controller.reconcile.observed import Observed
 from controller.reconcile.steps import FIRST_LOOK, Case, Ending, Step
 
@@ -30,11 +29,11 @@ def run_jobs(case: Case) -> Step:
     changes = tuple(actions.ApplyJob(spec) for spec in _to_apply(case))
     if not removals and not changes:
         return _watch(case)
-    names = [change.spec.name for change in changes] + [removal.name for removal in removals]
+    names = words.some([change.spec.name for change in changes] + [it.name for it in removals])
     return Step(
         case.deployment,
         Reason.STARTING,
-        f"bringing jobs up to date: {', '.join(names)}",
+        f"bringing jobs up to date: {names}",
         actions=removals + changes,
         builds=case.builds,
         runs=case.runs,
@@ -47,21 +46,25 @@ def _watch(case: Case) -> Step:
     """Everything is applied: does it run?"""
     runs, policy = {}, case.observed.policy
     waiting: dict[str, verify.NotYet] = {}
-    failure: Failure | None = None
+    broken: dict[str, verify.Broken] = {}
     for name, known in case.runs.items():
         record = _applied(known, case.now)
         verdict = verify.verdict_on(case.observed.job(name), record, policy, case.now)
         runs[name] = _run_record(name, record, verdict)
         if isinstance(verdict, verify.NotYet):
             waiting[name] = verdict
-        elif isinstance(verdict, verify.Broken) and failure is None:
-            failure = _broken(name, verdict, case.builds[sources.source_of(case.config, name)])
-    if failure is not None:
+        elif isinstance(verdict, verify.Broken):
+            broken[name] = verdict
+    if broken:
         return ending.failing(
-            case.deployment, failure, builds=case.builds, runs=runs, config=case.config
+            case.deployment,
+            _failure(case, broken),
+            builds=case.builds,
+            runs=runs,
+            config=case.config,
         )
     end = None if waiting else Ending(State.SUCCESSFUL, Reason.DEPLOYED)
-    said = "; ".join(f"{name}: {verdict.message}" for name, verdict in waiting.items())
+    said = words.each({name: verdict.message for name, verdict in waiting.items()})
     return Step(
         case.deployment,
         Reason.VERIFYING if waiting else Reason.DEPLOYED,
@@ -140,8 +143,11 @@ def _run_record(name: str, record: RunRecord, verdict: verify.Verdict) -> RunRec
     return record.model_copy(update=update)
 
 
-def _broken(name: str, verdict: verify.Broken, build: BuildRecord) -> Failure:
-    failure = sources.failure_of(
-        verdict.reason, f"component {name}: {verdict.message}", name, build.commit
-    )
+def _failure(case: Case, broken: Mapping[str, verify.Broken]) -> Failure:
+    """What the first one that broke has died of, and which others have died."""
+    name, verdict = next(iter(broken.items()))
+    build = case.builds[sources.source_of(case.config, name)]
+    first = f"component {name}: {verdict.message}"
+    message = words.failed(list(broken), len(case.config.components), first)
+    failure = sources.failure_of(verdict.reason, message, name, build.commit)
     return failure.model_copy(update={"log_tail": verdict.log_tail})

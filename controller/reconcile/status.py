@@ -16,7 +16,7 @@ from controller.models.tooldeployment import (
     State,
     ToolDeploymentStatus,
 )
-from controller.reconcile import actions, conditions, records
+from controller.reconcile import actions, conditions, records, words
 from controller.reconcile.observed import Policy
 from controller.reconcile.sources import failure_of
 from controller.reconcile.steps import Step
@@ -52,7 +52,7 @@ def status_of(
     status = _begun(step, policy, now)
     if not step.undoing:
         status = _with_outcomes(status, outcomes, began or now)
-    failure = step.failure or _refusal(outcomes)
+    failure = step.failure or _refusal(outcomes, len(step.runs))
     message, reason = _doing(step, outcomes, failure)
     status = status.model_copy(
         update={
@@ -70,6 +70,7 @@ def _waiting(step: Step) -> ToolDeploymentStatus:
         update={
             "status": State.PENDING,
             "queue_position": step.position,
+            "blocked_by": step.behind,
             "message": step.message,
             "reason": step.reason,
         }
@@ -83,6 +84,7 @@ def _begun(step: Step, policy: Policy, now: datetime) -> ToolDeploymentStatus:
     update: dict[str, object] = {
         "status": State.CANCELLING if cancelling else State.RUNNING,
         "queue_position": 0,
+        "blocked_by": "",
         "builds": dict(step.builds) or old.builds,
         "runs": dict(step.runs) or old.runs,
     }
@@ -127,16 +129,17 @@ def _with_outcomes(
     )
 
 
-def _refusal(outcomes: Outcomes) -> Failure | None:
+def _refusal(outcomes: Outcomes, components: int) -> Failure | None:
     """The first action that was refused for good fails the deployment."""
-    for outcome in outcomes:
-        if isinstance(outcome.error, Terminal):
-            component, commit = records.subject(outcome.action)
-            reason = Reason(outcome.error.reason)
-            prefix = f"component {component}: " if component else ""
-            text = prefix + outcome.error.message
-            return failure_of(reason, text, component, commit, outcome.error.hint)
-    return None
+    refused = [(o.action, o.error) for o in outcomes if isinstance(o.error, Terminal)]
+    if not refused:
+        return None
+    action, error = refused[0]
+    component, commit = records.subject(action)
+    prefix = f"component {component}: " if component else ""
+    names = [records.subject(other)[0] for other, _ in refused]
+    text = words.failed([name for name in names if name], components, prefix + error.message)
+    return failure_of(Reason(error.reason), text, component, commit, error.hint)
 
 
 def _doing(step: Step, outcomes: Outcomes, failure: Failure | None) -> tuple[str, Reason]:
@@ -177,6 +180,7 @@ def _ended(step: Step, status: ToolDeploymentStatus, now: datetime) -> ToolDeplo
             "message": step.message,
             "reason": end.reason,
             "superseded_by": end.superseded_by,
+            "kept_running": end.kept_running,
             "finished_at": now,
         }
     )

@@ -12,6 +12,7 @@ from controller.models.toolconfig import ToolConfigSpec
 from controller.models.tooldeployment import (
     BuildRecord,
     Failure,
+    KeptRunning,
     RunRecord,
     State,
     ToolDeployment,
@@ -55,11 +56,12 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The final state that a deployment takes with this step."""
+    """The final state that a deployment takes with this step, and what runs in its place."""
 
     state: State
     reason: Reason
     superseded_by: str = ""
+    kept_running: KeptRunning | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class Step:
     """What is to be done for one deployment, and what its status becomes if all of it works.
 
     `reason` and `message` say what it is doing now, in words for people; `position` is 0 for the
-    one whose turn it is. `failure` is recorded before anything is undone; `ending` ends it.
+    one whose turn it is, and of the others `behind` names the one before it. `failure` is recorded
+    before anything is undone; `ending` ends it.
     `undoing` marks actions that take back what was begun: they are no progress to report.
     `after` is when to look again although nothing was heard (None: only when something changes).
     """
@@ -80,6 +83,7 @@ class Step:
     runs: Mapping[str, RunRecord] = field(default_factory=dict)
     config: ToolConfigSpec | None = None
     position: int = 0
+    behind: str = ""
     failure: Failure | None = None
     ending: Ending | None = None
     undoing: bool = False

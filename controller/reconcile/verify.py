@@ -95,7 +95,8 @@ def verdict_on(job: Job | None, record: RunRecord, policy: Policy, now: datetime
     status = job.status
     if status.trouble is not None and not _is_of_before(status, record):
         if (leaving := _still_leaving(status, record, now)) > timedelta():
-            return NotYet(_words(status, status.trouble.value), after=leaving)
+            words = _hopeful(_words(status, status.trouble.value), status)
+            return NotYet(words, after=leaving)
         return Broken(status.trouble, _words(status, status.trouble.value), status.log_tail)
     if job.kind == JobKind.SCHEDULED:
         if status.phase == JobPhase.INSTALLED:
@@ -144,9 +145,14 @@ def _late(
     patience: timedelta, reason: Reason, message: str, status: JobStatus | None = None
 ) -> Verdict:
     if patience > timedelta():
-        return NotYet(message, after=patience)
+        return NotYet(_hopeful(message, status), after=patience)
     return Broken(reason, message, status.log_tail if status else ())
 
 
 def _words(status: JobStatus, otherwise: str) -> str:
     return "; ".join(status.messages) or otherwise
+
+
+def _hopeful(message: str, status: JobStatus | None) -> str:
+    """The words while there is patience: also what happens next by itself."""
+    return f"{message}; {status.outlook}" if status is not None and status.outlook else message

@@ -109,6 +109,7 @@ class ContinuousJob:
             trouble=trouble,
             messages=tuple(dict.fromkeys(word for word in words if word)),
             log_tail=self._tail() if trouble else (),
+            outlook=next((record.outlook for record in replicas if record.outlook), ""),
         )
 
     def _phase(self, version: Version) -> base.JobPhase:

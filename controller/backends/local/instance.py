@@ -91,7 +91,7 @@ class Instance:
         port = self.record.port
         if shim is None:
             port = self._choose_port()
-            self._note(phase=JobPhase.PENDING, port=port)
+            self._note(phase=JobPhase.PENDING, port=port, outlook="")
         started = launch(self._run, image or images.Image(Path("/")), self._data, port)
         if shim is None:
             shim = await self._spawn(started)
@@ -173,7 +173,8 @@ class Instance:
             restarts=self.record.restarts + 1,
             ends=ends[-50:],
             trouble=trouble,
-            message=f"{why}; starts again in {_text(pause)}",
+            message=f"{why} ({len(ends)} times)" if trouble is Reason.CRASH_LOOP else why,
+            outlook=f"starts again in {_text(pause)}",
         )
         await asyncio.sleep(pause.total_seconds())
 

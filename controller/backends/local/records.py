@@ -62,6 +62,7 @@ class InstanceRecord:
     ends: tuple[datetime, ...] = ()
     trouble: Reason | None = None
     message: str = ""
+    outlook: str = ""
 
 
 @dataclass(frozen=True, slots=True)

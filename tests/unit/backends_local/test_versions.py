@@ -126,7 +126,8 @@ async def test_a_version_that_crashes_is_a_crash_loop_with_its_last_lines(
     job = await job_that(local, lambda job: job.status.trouble is not None)
     assert (job.status.phase, job.status.trouble) == (base.JobPhase.DOWN, Reason.CRASH_LOOP)
     assert job.status.restarts >= 3
-    assert job.status.messages[0].startswith("exited with code 7; starts again in ")
+    assert job.status.messages == ("exited with code 7 (3 times)",)
+    assert job.status.outlook.startswith("starts again in ")
     assert job.status.log_tail[-1] == "oh"
     assert await site.ask() == before
 
@@ -135,7 +136,7 @@ async def test_a_command_that_is_not_there_says_so(site: Site, local: LocalBacke
     run = ContinuousRun(command="no-such-program --now")
     await local.jobs.apply(TOOL, base.JobSpec("web", site.image, run))
     job = await job_that(local, lambda job: job.status.trouble is not None)
-    assert job.status.messages[0].startswith("command not found: no-such-program;")
+    assert job.status.messages[0].startswith("command not found: no-such-program (3 times)")
 
 
 async def test_a_killed_process_is_started_again(site: Site, local: LocalBackend) -> None:

@@ -6,11 +6,17 @@ from typing import Any
 
 import pytest
 
-from controller.backends.base import BuildOptions, BuildRequest, BuildState, JobPhase
-from controller.models.reasons import Reason
+from controller.backends.base import BuildOptions, BuildRequest, BuildState, Job, JobPhase
+from controller.models.reasons import Owner, Reason
 from controller.models.refs import RefPolicy
 from controller.models.toolconfig import ToolConfigSpec
-from controller.models.tooldeployment import State, ToolDeployment, Trigger
+from controller.models.tooldeployment import (
+    Failure,
+    KeptRunning,
+    State,
+    ToolDeployment,
+    Trigger,
+)
 from controller.reconcile import actions
 from controller.reconcile.observed import Observed
 from controller.reconcile.plan import make_plan
@@ -33,6 +39,7 @@ from tests.builders import (
 )
 
 POLICY = config(web=component(ref=RefPolicy(semver="1.x")))
+LOST = Failure(reason=Reason.BUILD_LOST, owner=Owner.PLATFORM, message="gone")
 PINNED = {"web": {"commit": COMMIT}}
 BUILT = {
     "web": {
@@ -371,3 +378,50 @@ def test_what_has_nearly_settled_is_not_looked_at_in_a_loop() -> None:
     (step,) = make_plan(observed(with_builds(BUILT), jobs=(job(since=nearly),)), NOW).steps
     assert step.reason == Reason.VERIFYING
     assert step.after == timedelta(milliseconds=250)
+
+
+def test_what_has_not_succeeded_names_what_goes_on_running() -> None:
+    d9 = deployment("d9", status=started(at=ago(5), failure=LOST))
+    seen = observed(
+        d9,
+        finished=(
+            finished("d1", created=ago(300)),
+            finished("d2", created=ago(200)),
+            finished("d3", created=ago(100), state=State.FAILED),
+            finished("d10", created=ago(-100)),
+        ),
+    )
+    (step,) = make_plan(seen, NOW).steps
+    assert step.ending is not None
+    assert step.ending.kept_running == KeptRunning(deploy_id="d2")
+    (nothing,) = make_plan(replace(seen, finished=()), NOW).steps
+    assert nothing.ending is not None
+    assert nothing.ending.kept_running is None
+
+
+def test_who_waits_knows_what_is_just_before_it() -> None:
+    seen = observed(*(deployment(f"d{number}") for number in range(3)))
+    steps = make_plan(seen, NOW).steps
+    assert [(step.position, step.behind) for step in steps] == [(0, ""), (1, "d0"), (2, "d1")]
+
+
+def test_all_components_that_broke_are_counted_in_one_sentence() -> None:
+    names = [f"c{number}" for number in range(5)]
+    shape = ToolConfigSpec(components={name: component() for name in names})
+    built = {name: {**BUILT["web"], "build_id": f"build-{name}-d1"} for name in names}
+    run = {"applied_at": ago(5), "change": "updated"}
+    runs = dict.fromkeys(names, run)
+    active = deployment("d1", status=started(builds=built, runs=runs, tool_config=shape))
+
+    def seen_job(name: str) -> Job:
+        spec = replace(job_spec(name, restart_id="d1"), image=BUILT["web"]["build_image"])
+        if name in ("c1", "c3"):
+            broken = Reason.CRASH_LOOP
+            return job(
+                name, JobPhase.DOWN, spec=spec, since=ago(1), trouble=broken, messages=("oh",)
+            )
+        return job(name, spec=spec, since=ago(1))
+
+    seen = observed(active, config=shape, jobs=tuple(map(seen_job, names)))
+    (step,) = make_plan(seen, NOW).steps
+    assert step.message == "2 of 5 components failed: c1, c3; component c1: oh"

@@ -72,6 +72,21 @@ ROWS: dict[str, tuple[Job | None, RunRecord, Verdict]] = {
         applied(20),
         patience(40, "scheduling"),
     ),
+    "it ended, and what happens next": (
+        job(phase=JobPhase.DOWN, messages=("exited",), outlook="starts again in 4 s"),
+        applied(20),
+        patience(40, "exited; starts again in 4 s"),
+    ),
+    "it ended too often: nothing is promised": (
+        job(
+            phase=JobPhase.DOWN,
+            trouble=Reason.CRASH_LOOP,
+            messages=("exited",),
+            outlook="starts again in 4 s",
+        ),
+        applied(120),
+        Broken(Reason.CRASH_LOOP, "exited"),
+    ),
     "starting for too long": (
         job(phase=JobPhase.PENDING, log_tail=("x",)),
         applied(60),
