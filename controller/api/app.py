@@ -21,7 +21,7 @@ from aiohttp.typedefs import Handler as WebHandler
 from aiohttp.typedefs import Middleware
 
 from controller import logs
-from controller.api import openapi, page, problem_body, problems, reading, texts
+from controller.api import openapi, page, preferring, problem_body, problems, reading, texts
 from controller.api.auth import TOKEN_QUERY, Gate, Needs, Trust
 from controller.api.calls import HEADERS, Answer, Call, Handler, Stream, wants_lines
 from controller.api.changes import Changes
@@ -129,11 +129,11 @@ class _Service:
             "create_tool_deploy_token": token_routes.create,
             "update_tool_deploy_token": token_routes.refresh,
             "delete_tool_deploy_token": token_routes.delete,
-            "get_latest_deployment": deployments.latest,
+            "get_latest_deployment": waiting.latest,
             "cancel_tool_deployment": deployments.cancel,
             "list_tool_deployments": deployments.list,
-            "create_tool_deployment": deployments.create,
-            "retry_tool_deployment": deployments.retry,
+            "create_tool_deployment": preferring.able(deployments.create, waiting),
+            "retry_tool_deployment": preferring.able(deployments.retry, waiting),
             "get_tool_deployment": waiting.resource,
             "wait_for_tool_deployment": waiting.wait,
             "stream_tool_deployment": Events(sight, parts.changes).stream,
@@ -146,7 +146,8 @@ def _served(route: Route, service: Callable[[], _Service]) -> WebHandler:
     async def handle(request: web.Request) -> web.StreamResponse:
         request[_ROUTE] = route.path
         request[_PROBLEMS] = route.problems
-        request[_HOLDS] = route.holds or "wait" in request.query
+        preferred = preferring.seconds(request.headers.get("Prefer", ""))
+        request[_HOLDS] = route.holds or "wait" in request.query or bool(preferred)
         body = await _body(request, route)
         tool = request.match_info.get("toolname", "")
         caller = Trigger.WEBHOOK if route.needs is Needs.SIGNATURE else Trigger.API
@@ -211,8 +212,8 @@ async def _errors_in_our_form(request: web.Request, handler: WebHandler) -> web.
         if error.status < 400:
             raise
         allow = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
-        text = HTTPStatus(error.status).phrase
-        return web.json_response(problems.envelope([text]), status=error.status, headers=allow)
+        problem = problems.Problem(error.status, (HTTPStatus(error.status).phrase,))
+        return _failed(request, problem, allow)
     except Exception as error:  # noqa: BLE001 - the last one to see it
         problem = problems.of(error)
         if problem.bug:
@@ -225,13 +226,12 @@ def _failed(
     request: web.Request, problem: problems.Problem, headers: Mapping[str, str]
 ) -> web.Response:
     """A failure in the form that the route has, or that the client asks for."""
-    status, messages = problem.status, problem.messages
-    phrase = HTTPStatus(status).phrase.lower().replace(" ", "-")
-    body = problem_body.plain(phrase, status, messages[0], messages)
-    if wants_lines(request.headers.get("Accept", "")):
-        return web.Response(text=problem_body.lines(body), status=status, headers=headers)
-    if request.get(_PROBLEMS, False):
-        return web.json_response(body, status=status, headers=headers, content_type=_PROBLEM)
+    status, accepted = problem.status, request.headers.get("Accept", "")
+    if wants_lines(accepted):
+        return web.Response(text=problem_body.lines(problem.record), status=status, headers=headers)
+    if request.get(_PROBLEMS, False) or _PROBLEM in accepted:
+        whole = problem.record
+        return web.json_response(whole, status=status, headers=headers, content_type=_PROBLEM)
     return web.json_response(problem.body, status=status, headers=headers)
 
 

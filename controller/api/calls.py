@@ -11,7 +11,10 @@ from controller.api import pushes
 from controller.api.reading import ABSENT
 from controller.models.tooldeployment import Trigger
 
-HEADERS = ("Accept", "Idempotency-Key", "If-None-Match", "Last-Event-ID", *pushes.PROOFS)
+HEADERS = (
+    *("Accept", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer"),
+    *pushes.PROOFS,
+)
 """What handlers may know of a request's header; who asks is none of it."""
 
 
@@ -20,8 +23,8 @@ class Call:
     """An authorised request about a tool.
 
     `caller` is TOKEN for whoever came with the tool's deploy token, else API. `body` is the JSON
-    value, `reading.ABSENT` where there is none, bytes where its type is not JSON, or where the
-    route takes it as it is. `headers` are those of HEADERS that were sent.
+    value, `reading.ABSENT` where there is none, `reading.Foreign` where its type is not JSON, bytes
+    where the route takes it as it is. `headers` are those of HEADERS that were sent.
     """
 
     tool: str

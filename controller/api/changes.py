@@ -28,10 +28,6 @@ class Mirror(Protocol):
         """A deployment: whole while it is not finished; None where it was not seen."""
         ...
 
-    def finished(self, tool: str) -> Sequence[DeploymentSummary]:
-        """The tool's finished deployments, oldest first."""
-        ...
-
 
 class Unwatched:
     """A `Mirror` where nothing is watched: everything has to be asked."""
@@ -42,10 +38,6 @@ class Unwatched:
 
     def held(self, tool: str, name: str) -> None:
         """Nothing was seen."""
-
-    def finished(self, tool: str) -> Sequence[DeploymentSummary]:  # noqa: ARG002
-        """Nothing was seen."""
-        return ()
 
 
 @dataclass(frozen=True, slots=True)

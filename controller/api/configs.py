@@ -4,7 +4,7 @@ Everything is checked before anything is stored, and a replacement is one write:
 old config or the new one.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from controller import config as reader
@@ -13,10 +13,12 @@ from controller.api.calls import Answer, Call
 from controller.api.problems import Refused
 from controller.config import Loaded, Policy, Problem
 from controller.models.meta import config_name
+from controller.models.reasons import Reason
 from controller.models.toolconfig import ToolConfig, ToolConfigSpec
 from controller.store import errors, kinds
 from controller.store.objects import Store
 
+_MISTAKES = 20
 Prepare = Callable[[str], Awaitable[None]]
 """Has a tool's namespace exist, where that is ours to do (local mode)."""
 
@@ -83,11 +85,11 @@ class Configs:
         try:
             return await self._store.get(kinds.CONFIGS, tool, config_name(tool))
         except errors.NotFound:
-            raise Refused(404, texts.no_config(tool)) from None
+            raise Refused(404, texts.no_config(tool), reason=Reason.CONFIG_MISSING) from None
         except errors.Unreadable as error:
             found = map(_stored_mistake, error.problems)
             hint = "The stored config has errors; replace it by a new one"
-            raise Refused(422, *found, hint) from None
+            raise Refused(422, *found, hint, reason=Reason.CONFIG_INVALID) from None
 
     async def refreshed(self, tool: str, found: ToolConfig) -> ToolConfigSpec:
         """The config after its source_url was fetched again, where it has one.
@@ -106,17 +108,21 @@ class Configs:
     def _checked(self, data: dict[str, Any]) -> Loaded:
         loaded = reader.load_object(data, policy=self._policy)
         if loaded.errors:
-            raise Refused(422, *(problem.api_text for problem in loaded.errors))
+            said = (problem.api_text for problem in loaded.errors)
+            raise Refused(422, *said, reason=Reason.CONFIG_INVALID, mistakes=_mistakes(loaded))
         return loaded
 
     async def _fetched(self, url: str) -> Loaded:
         try:
             text = await self._sources.fetch(url)
         except SourceError as error:
-            raise Refused(400, texts.source_failed(url, str(error))) from None
+            words = texts.source_failed(url, str(error))
+            raise Refused(400, words, reason=Reason.CONFIG_FETCH_FAILED) from None
         loaded = reader.load(text, policy=self._policy)
         if loaded.errors:
-            raise Refused(400, *(texts.source_failed(url, _told(it)) for it in loaded.errors))
+            said = (texts.source_failed(url, _told(it)) for it in loaded.errors)
+            mistakes = _mistakes(loaded, url)
+            raise Refused(400, *said, reason=Reason.CONFIG_INVALID, mistakes=mistakes)
         return loaded
 
     async def _put(self, tool: str, stored: dict[str, Any]) -> ToolConfigSpec:
@@ -125,6 +131,11 @@ class Configs:
         except errors.NotFound:
             raise Refused(404, texts.no_config(tool)) from None
         return made.spec
+
+
+def _mistakes(loaded: Loaded, file: str = "") -> list[Mapping[str, object]]:
+    """For machines: where each mistake is; `file` is the address that it was fetched from."""
+    return [{"file": file, **problem.as_dict()} for problem in loaded.errors[:_MISTAKES]]
 
 
 def _stored_mistake(problem: str) -> str:

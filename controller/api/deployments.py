@@ -16,13 +16,13 @@ from controller.api.calls import Answer, Call
 from controller.api.configs import Configs
 from controller.api.keys import Key, Keys
 from controller.api.problems import Refused
+from controller.api.sight import LATEST
 from controller.models import names
 from controller.models.toolconfig import ToolConfigSpec
 from controller.models.tooldeployment import State, ToolDeployment
 from controller.store import errors, kinds
 from controller.store.objects import Store
 
-LATEST = "latest"
 _CANCELLABLE = (State.PENDING, State.RUNNING)
 _ALPHABET = sorted(names.RANDOM_ALPHABET)
 _TRIES = 3
@@ -62,17 +62,13 @@ class Deployments:
         config = await self._config_for(call.tool, found)
         return Answer({"deployments": [wire.deployment(each, config) for each in found]})
 
-    async def latest(self, call: Call) -> Answer:
-        """GET latest."""
-        return await self.shown(call.tool, await self._newest(call.tool))
-
     async def create(self, call: Call) -> Answer:
         """POST."""
         return await self._ask_for(call, asked.deployment(call))
 
     async def retry(self, call: Call) -> Answer:
         """POST retry: the same commits once more, where the deployment has not succeeded."""
-        old = await self._get(call.tool, call.parts["deployment_id"])
+        old = await self._named(call.tool, call.parts["deployment_id"])
         state = wire.state(old)
         if old.is_history or not state.final or state is State.SUCCESSFUL:
             raise Refused(409, texts.cannot_retry(state.value))
@@ -86,10 +82,10 @@ class Deployments:
         claimed = key.claimed(config) if key else ""
         for each in found:
             if claimed and each.name == claimed:
-                return _made(call, each, config.spec, 0, texts.already_asked(each.name))
-        ahead = sum(wire.state(each) in _CANCELLABLE for each in found)
-        if ahead >= self._limits.unfinished:
-            raise Refused(409, texts.too_many(ahead, self._limits.unfinished))
+                return _made(call, each, config.spec, (), texts.already_asked(each.name))
+        ahead = [each.name for each in found if wire.state(each) in _CANCELLABLE]
+        if len(ahead) >= self._limits.unfinished:
+            raise Refused(409, texts.too_many(len(ahead), self._limits.unfinished))
         used = await self._configs.refreshed(call.tool, config)
         asked.check_pins(spec, used)
         newest = found[-1].name if found else ""
@@ -197,7 +193,7 @@ class Deployments:
 
 
 def _made(
-    call: Call, made: ToolDeployment, config: ToolConfigSpec, ahead: int, info: str
+    call: Call, made: ToolDeployment, config: ToolConfigSpec, ahead: Sequence[str], info: str
 ) -> Answer:
     """What a POST answers: the deployment, and where it can be waited for."""
     place = f"../{made.name}" if "deployment_id" in call.parts else f"deployment/{made.name}"

@@ -30,13 +30,14 @@ class Events:
 
     async def stream(self, call: Call) -> Answer | Stream:
         """GET events. 204 ends the reconnecting of a browser that has seen the end."""
-        found = await self._sight.look(call.tool, call.parts["deployment_id"])
+        name = await self._sight.named(call.tool, call.parts["deployment_id"])
+        found = await self._sight.look(call.tool, name)
         known = call.headers.get("Last-Event-ID", "")
         if wire.state(found).final and known == _id(found):
             return Answer({}, status=204)
-        return Stream(self._events(call, known))
+        return Stream(self._events(call, name, known))
 
-    async def _events(self, call: Call, known: str) -> AsyncGenerator[str, None]:
+    async def _events(self, call: Call, name: str, known: str) -> AsyncGenerator[str, None]:
         loop = asyncio.get_running_loop()
         end = loop.time() + self._changes.limits.longest.total_seconds()
         yield f"retry: {_RECONNECT}\n\n"
@@ -46,11 +47,11 @@ class Events:
             ) as bell:
                 while loop.time() < end and not self._changes.closing:
                     bell.hush()
-                    found = await self._sight.look(call.tool, call.parts["deployment_id"])
+                    found = await self._sight.look(call.tool, name)
                     final = wire.state(found).final
                     if known != _id(found):
                         known = _id(found)
-                        yield self._event("end" if final else "state", call.tool, found)
+                        yield self._event("end" if final else "state", found)
                     if final:
                         return
                     if not await bell.rings(loop.time() + self._heartbeat):
@@ -62,9 +63,8 @@ class Events:
             body = problem_body.plain(problem_body.GONE, gone.status, gone.messages[0])
             yield f"event: end\ndata: {json.dumps(body)}\n\n"
 
-    def _event(self, kind: str, tool: str, found: ToolDeployment) -> str:
-        kept = problem_body.newest_success(self._changes.mirror.finished(tool), found)
-        data = json.dumps(problem_body.record(found, kept))
+    def _event(self, kind: str, found: ToolDeployment) -> str:
+        data = json.dumps(problem_body.record(found))
         return f"id: {_id(found)}\nevent: {kind}\ndata: {data}\n\n"
 
 

@@ -23,7 +23,7 @@ _WORDS = {
     403: "Known, but as another tool",
     404: "There is no such config, token or deployment",
     409: "Not now: the messages say why",
-    410: "It was deleted while the request waited",
+    410: "It is not kept any more, or was deleted while the request waited",
     413: "The body is too large",
     422: "Something in the request is not valid; one message per mistake",
     429: "Not finished yet, or too many wait: ask again after Retry-After",
@@ -93,13 +93,36 @@ def _operation(route: Route) -> JSON:
     operation: JSON = {
         "operationId": route.operation,
         "summary": route.summary,
-        "parameters": [*_path_parameters(route), *map(_query_parameter, route.query)],
+        "parameters": [
+            *_path_parameters(route),
+            *map(_query_parameter, route.query),
+            *(_HEADERS if route.may_wait else ()),
+        ],
         "responses": _responses(route),
         "security": [{name: []} for name in _ACCEPTED[route.needs]],
     }
     if route.body is not Body.NONE:
         operation["requestBody"] = _request_body(route.body)
     return operation
+
+
+_HEADERS: tuple[JSON, ...] = (
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": False,
+        "description": "Of POSTs with the same key only the first deploys.",
+        "schema": {"type": "string", "maxLength": 255},
+    },
+    {
+        "name": "Prefer",
+        "in": "header",
+        "required": False,
+        "description": "`wait=50` holds the answer until the end, at most so many seconds (429: "
+        "ask again); with an Idempotency-Key.",
+        "schema": {"type": "string"},
+    },
+)
 
 
 def _path_parameters(route: Route) -> list[JSON]:
@@ -148,6 +171,8 @@ def _responses(route: Route) -> JSON:
     done = _answer("Done", _success(route.answers))
     if route.answers is Shape.EVENTS:
         done = {"description": "Events", "content": {"text/event-stream": {"schema": _TEXT}}}
+    if route.may_wait:
+        failures[429] = _answer(_WORDS[429], _ref("Problem"))
     answers = {route.done: done, **failures}
     return {str(code): answer for code, answer in answers.items()}
 
@@ -188,7 +213,7 @@ def _schemas() -> JSON:
         "description": "The config that is or was deployed, as its user wrote it.",
         "type": "object",
     }
-    for name in ("Deployment", "Build", "Run", "Failure"):
+    for name in _ALWAYS:
         schemas[name]["required"] = [
             field for field in schemas[name].get("required", ()) if _is_always_there(name, field)
         ]
@@ -204,6 +229,7 @@ _ALWAYS: Mapping[str, frozenset[str]] = {
     "Build": frozenset({"build_id", "build_status"}),
     "Run": frozenset({"run_status"}),
     "Failure": frozenset({"reason", "owner", "message"}),
+    "KeptRunning": frozenset({"deploy_id"}),
 }
 
 _PLAIN: JSON = {
@@ -273,12 +299,21 @@ _PLAIN: JSON = {
             "commit": _TEXT,
             "hint": _TEXT,
             "log_tail": _STRINGS,
+            "blocked_by": {"type": "string", "description": "The deployment that goes first."},
+            "kept_running": _ref("KeptRunning"),
+            "mistakes": {
+                "type": "array",
+                "description": "Those of a config: file, line, column, path, message, hint.",
+                "items": {"type": "object"},
+            },
         },
     },
     "Failed": {
         "type": "object",
+        "description": "The messages that clients of today show, and the same for machines.",
         "required": ["messages"],
         "properties": {
+            "problem": _ref("Problem"),
             "messages": {
                 "type": "object",
                 "required": ["info", "warning", "error"],
@@ -287,7 +322,7 @@ _PLAIN: JSON = {
                     "warning": _STRINGS,
                     "error": _STRINGS | {"minItems": 1},
                 },
-            }
+            },
         },
     },
 }

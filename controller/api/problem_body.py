@@ -12,7 +12,6 @@ from typing import Any
 from controller.api import wire
 from controller.models.meta import tool_of
 from controller.models.reasons import EXPLANATIONS, Owner, Reason
-from controller.models.summary import DeploymentSummary
 from controller.models.tooldeployment import State, ToolDeployment
 
 JSON = dict[str, Any]
@@ -39,8 +38,8 @@ def code(state: State) -> int:
     return _CODES.get(state, HTTPStatus.TOO_MANY_REQUESTS).value
 
 
-def record(found: ToolDeployment, kept: DeploymentSummary | None = None) -> JSON:
-    """The record of a deployment; `kept`: the deployment whose version runs if this one failed."""
+def record(found: ToolDeployment) -> JSON:
+    """The record of a deployment."""
     state, failure = wire.state(found), found.status.failure
     reason = _reason(found, state)
     fields: JSON = {
@@ -62,34 +61,29 @@ def record(found: ToolDeployment, kept: DeploymentSummary | None = None) -> JSON
         "components": _components(found),
         "hint": (failure.hint if failure else "") or EXPLANATIONS[reason].hint,
         "queue_position": 0 if state.final else found.status.queue_position,
+        "blocked_by": "" if state.final else found.status.blocked_by,
         "superseded_by": found.status.superseded_by,
         "log_tail": list(failure.log_tail) if failure else [],
     }
     for name in ("started_at", "finished_at", "deadline"):
         moment = getattr(found.status, name)
         fields[name] = moment.isoformat() if moment else ""
-    if kept is not None and state.final and state != State.SUCCESSFUL:
-        fields["kept_running"] = {"deploy_id": kept.name, "commits": dict(kept.commits)}
+    if found.status.kept_running is not None:
+        fields["kept_running"] = found.status.kept_running.model_dump()
     needed = ("detail", "final", "retryable", "status")
     return {k: v for k, v in fields.items() if k in needed or v not in ("", 0, [], {})}
 
 
-def newest_success(
-    finished: Sequence[DeploymentSummary], before: ToolDeployment
-) -> DeploymentSummary | None:
-    """The deployment whose version runs on while `before`, which came later, has failed."""
-    made = before.metadata.creation_timestamp
-    good = [f for f in finished if f.state is State.SUCCESSFUL and f.created_at <= made]
-    return good[-1] if good else None
-
-
 def plain(kind: str, status: int, detail: str, messages: Sequence[str] = ()) -> JSON:
     """A problem that is not the end of a deployment; `messages` as all answers of this API have."""
+    ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     return {
         "type": TYPE + kind,
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
+        "owner": (Owner.PLATFORM if ours else Owner.USER).value,
+        "retryable": ours or status == HTTPStatus.TOO_MANY_REQUESTS,
         "messages": {"error": list(messages or (detail,))},
     }
 

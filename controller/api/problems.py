@@ -5,23 +5,36 @@ message is the one that a client shows, so it is the one that the user needs. No
 frameworks here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from controller import errors
-from controller.api import texts
+from controller.api import problem_body, texts
+from controller.models.reasons import EXPLANATIONS, Reason
 from controller.store import errors as store_errors
 
 
 class Refused(Exception):
-    """The request cannot be granted: a status code, and messages, the most useful one first."""
+    """The request cannot be granted: a status code, and messages, the most useful one first.
 
-    def __init__(self, status: int, *messages: str) -> None:
+    `reason` says the same to machines, where the code alone is too little. `mistakes` are those of
+    a config's text: `controller.config.Problem.as_dict`, and the `file` that they are in.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        *messages: str,
+        reason: Reason | None = None,
+        mistakes: Sequence[Mapping[str, object]] = (),
+    ) -> None:
         super().__init__(messages[0])
         self.status = status
         self.messages = messages
+        self.reason = reason
+        self.mistakes = tuple(mistakes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +44,34 @@ class Problem:
     status: int
     messages: tuple[str, ...]
     bug: bool = False
+    reason: Reason | None = None
+    detail: str = ""
+    mistakes: tuple[Mapping[str, object], ...] = ()
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The answer as RFC 9457 has it, with the messages that every answer of this API has."""
+        detail = self.detail or self.messages[0]
+        kind = self.reason.slug if self.reason else _phrase(self.status).lower().replace(" ", "-")
+        record = problem_body.plain(kind, self.status, detail, self.messages)
+        if self.reason:
+            explanation = EXPLANATIONS[self.reason]
+            record |= {"title": explanation.sentence, "reason": kind}
+            if self.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                record["hint"] = explanation.hint
+        if self.mistakes:
+            record["mistakes"] = list(self.mistakes)
+        return record
 
     @property
     def body(self) -> dict[str, Any]:
-        """The JSON of the answer. `error` is never empty: the Toolforge client takes its first."""
-        return envelope(self.messages)
+        """The same as the existing service's routes have it, whose clients look at the messages.
 
-
-def envelope(messages: Sequence[str]) -> dict[str, Any]:
-    """The JSON of an answer that is an error."""
-    return {"messages": {"info": [], "warning": [texts.BETA], "error": list(messages)}}
+        `error` is never empty: the Toolforge client takes its first.
+        """
+        said = {"info": [], "warning": [texts.BETA], "error": list(self.messages)}
+        record = {name: value for name, value in self.record.items() if name != "messages"}
+        return {"messages": said, "problem": record}
 
 
 def of(error: Exception) -> Problem:
@@ -50,7 +81,8 @@ def of(error: Exception) -> Problem:
     """
     match error:
         case Refused():
-            return Problem(error.status, error.messages)
+            mistakes = error.mistakes
+            return Problem(error.status, error.messages, reason=error.reason, mistakes=mistakes)
         case store_errors.Conflict():
             again = "Somebody else changed it at the same moment; look at it and try again"
             return Problem(HTTPStatus.CONFLICT, (again,))
@@ -58,12 +90,21 @@ def of(error: Exception) -> Problem:
             return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, _refusal(error))
         case store_errors.Unavailable():
             hint = "The control plane does not answer; try again in a minute"
-            return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, (texts.INTERNAL, hint))
+            return _ours(hint, Reason.PLATFORM_UNAVAILABLE)
         case errors.EdgeError():
-            hint = "The control plane refused it; the operators' log says why"
-            return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, (texts.INTERNAL, hint), bug=True)
+            return _ours("The control plane refused it; the operators' log says why", bug=True)
         case _:
             return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, (texts.INTERNAL,), bug=True)
+
+
+def _ours(words: str, reason: Reason | None = None, *, bug: bool = False) -> Problem:
+    """A fault of the platform: the words of today's service first, and what they leave unsaid."""
+    messages = (texts.INTERNAL, words)
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, messages, bug, reason, detail=words)
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase
 
 
 def _refusal(error: store_errors.Invalid) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ with the sentences of the existing service.
 import difflib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from aiohttp import web
@@ -30,8 +31,15 @@ class Absent:
 ABSENT: Final = Absent()
 
 
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A body whose type is not JSON, and which type that is."""
+
+    kind: str
+
+
 async def body(request: web.Request) -> object:
-    """The JSON value of a request's body, ABSENT, or its bytes where they are no JSON by type.
+    """The JSON value of a request's body, ABSENT, or Foreign where it is no JSON by type.
 
     Raises Refused: 413 for more than MAX_BODY, 422 for what is not JSON.
     """
@@ -41,7 +49,7 @@ async def body(request: web.Request) -> object:
     declared = "Content-Type" in request.headers
     kind = request.content_type
     if declared and kind != "application/json" and not kind.endswith("+json"):
-        return raw
+        return Foreign(kind[:_LONGEST_SHOWN])
     return _json(raw)
 
 
@@ -123,6 +131,8 @@ def mapping(value: object) -> dict[str, Any]:
     """A body that is an object."""
     if value is ABSENT:
         raise Refused(422, texts.invalid("", "Field required"))
+    if isinstance(value, Foreign):
+        raise Refused(422, texts.not_json(value.kind))
     if not isinstance(value, dict):
         raise Refused(422, texts.invalid("", texts.NOT_AN_OBJECT, value))
     return value

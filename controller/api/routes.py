@@ -47,6 +47,7 @@ class Route:
 
     `problems`: they are RFC 9457 problems; the routes of the existing service have its own form.
     `holds`: the answer comes when it is time, so how long it took says nothing of the service.
+    `may_wait`: it does where `Prefer: wait` says so, and 429 says that it goes on.
     """
 
     method: str
@@ -61,6 +62,7 @@ class Route:
     done: int = 200
     problems: bool = False
     holds: bool = False
+    may_wait: bool = False
 
     @property
     def known_query(self) -> tuple[str, ...]:
@@ -127,6 +129,9 @@ ROUTES: tuple[Route, ...] = (
     Route(
         *("GET", f"{_T}/deployment/latest", "get_latest_deployment"),
         *("The newest deployment", Shape.DEPLOYMENT),
+        needs=Needs.TOOL_OR_TOKEN,
+        query=(_TOKEN, _HELD),
+        failures=(404, 422, 429),
     ),
     Route(
         *("PUT", f"{_T}/deployment/{{deployment_id}}/cancel", "cancel_tool_deployment"),
@@ -146,6 +151,7 @@ ROUTES: tuple[Route, ...] = (
         body=Body.DEPLOYMENT,
         query=(_FORCE_BUILD, _FORCE_RUN, _TOKEN),
         failures=(400, 404, 409, 413, 422),
+        may_wait=True,
     ),
     Route(
         *("GET", f"{_T}/deployment/{{deployment_id}}", "get_tool_deployment"),
@@ -178,6 +184,7 @@ ROUTES: tuple[Route, ...] = (
         needs=Needs.TOOL_OR_TOKEN,
         query=(_TOKEN,),
         failures=(400, 404, 409, 422),
+        may_wait=True,
     ),
     Route(
         *("POST", f"{_T}/webhook", "receive_webhook"),

@@ -8,16 +8,25 @@ next.
 import asyncio
 from collections import OrderedDict
 
-from controller.api import texts
+from controller.api import texts, wire
 from controller.api.changes import Changes
 from controller.api.problems import Refused
+from controller.models import names
 from controller.models.summary import DeploymentSummary
 from controller.models.tooldeployment import ToolDeployment
 from controller.store import errors, kinds
 from controller.store.objects import Store
 
+LATEST = "latest"
 _KEPT = 256
 _Key = tuple[str, int]
+
+
+class NotKept(Refused):
+    """There is no such deployment, but its id is older than what is kept.
+
+    Routes of the existing service answer its words; those that wait say the second message.
+    """
 
 
 class Sight:
@@ -28,6 +37,18 @@ class Sight:
         self._changes = changes
         self._ends: OrderedDict[_Key, ToolDeployment] = OrderedDict()
         self._reads: dict[_Key, asyncio.Task[ToolDeployment]] = {}
+
+    async def named(self, tool: str, name: str) -> str:
+        """The id that a path names: `latest` is the newest one. Refused with 404 if there is none.
+
+        A wait is for one deployment: whoever asks for `latest` gets what is the newest now.
+        """
+        if name != LATEST:
+            return name
+        found = await self._all(tool)
+        if not found:
+            raise Refused(404, texts.no_deployments(tool))
+        return found[-1].name
 
     async def look(self, tool: str, name: str) -> ToolDeployment:
         """The deployment; Refused with 404 if there is none."""
@@ -63,4 +84,17 @@ class Sight:
         try:
             return await self._store.get(kinds.DEPLOYMENTS, tool, name)
         except (errors.NotFound, errors.Invalid, errors.Unreadable):
-            raise Refused(404, texts.no_deployment(tool, name)) from None
+            raise await self._missing(tool, name) from None
+
+    async def _missing(self, tool: str, name: str) -> Refused:
+        """Why there is no deployment of that id: what is old may have been there once."""
+        unknown, made = texts.no_deployment(tool, name), names.creation_time(name)
+        kept = await self._all(tool) if made else []
+        if made and kept and made < wire.created(kept[0]):
+            return NotKept(404, unknown, texts.not_kept(name, kept[0].name))
+        return Refused(404, unknown)
+
+    async def _all(self, tool: str) -> list[ToolDeployment]:
+        """Oldest first; not from the watch, which may not know yet what was just made."""
+        found = await self._store.list(kinds.DEPLOYMENTS, tool)
+        return sorted(found, key=lambda each: (wire.created(each), each.name))

@@ -22,6 +22,10 @@ NOTHING_GENERATED = (
     "No components were able to be generated from your tool, a sample set of them is returned "
     "instead"
 )
+WAIT_WANTS_A_KEY = (
+    "With 'Prefer: wait' send an Idempotency-Key, one for each job and attempt: without it, asking "
+    "again would deploy again"
+)
 NOT_AN_OBJECT = "Input should be a valid dictionary or object to extract fields from"
 
 
@@ -88,6 +92,22 @@ def too_many(running: int, limit: int) -> str:
 def source_failed(url: str, error: str) -> str:
     """The config could not be had from its source_url (sic)."""
     return f"Unable to retrive config from source url {url}: {error}"
+
+
+def not_json(kind: str) -> str:
+    """The body is something else than JSON, or says so: curl does unless it is told."""
+    return (
+        "The body must be JSON, sent with the header 'Content-Type: application/json'; "
+        f"its type is {kind}"
+    )
+
+
+def not_kept(name: str, oldest: str) -> str:
+    """Before the oldest deployment there may have been others."""
+    return (
+        f"{name} is not kept any more, or never was: of those that have ended only the newest are "
+        f"kept, and the oldest there is now is {oldest}"
+    )
 
 
 def invalid(place: str, message: str, received: object = None) -> str:

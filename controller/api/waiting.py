@@ -8,6 +8,7 @@ any other is final (docs/ci.md).
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from controller.api import problem_body, texts, wire
 from controller.api.calls import Answer, Call
 from controller.api.changes import Bell, Changes, TooMany
 from controller.api.problems import Refused
-from controller.api.sight import Sight
+from controller.api.sight import LATEST, NotKept, Sight
 from controller.models.tooldeployment import ToolDeployment
 
 HOLD = timedelta(seconds=50)
@@ -38,6 +39,7 @@ class Waiting:
 
     async def wait(self, call: Call) -> Answer:
         """GET wait: what became of it, or 429 when it goes on for longer than `timeout`."""
+        call = await self._of_one(call)
         follow = _follows(call)
         until = self._until(call.query.get("timeout"), "timeout", HOLD)
         try:
@@ -49,6 +51,7 @@ class Waiting:
 
     async def resource(self, call: Call) -> Answer:
         """GET: 200 with the deployment; with `wait`, when it differs from `If-None-Match`."""
+        call = await self._of_one(call)
         known = call.headers.get("If-None-Match", "")
         if not known or "wait" not in call.query:
             return await self._shown(call, await self._sight.look(call.tool, _name(call)), known)
@@ -63,6 +66,15 @@ class Waiting:
         except TooMany as error:
             return _refused(call, str(error))
 
+    async def latest(self, call: Call) -> Answer:
+        """GET latest: the same for the newest one."""
+        return await self.resource(replace(call, parts={**call.parts, "deployment_id": LATEST}))
+
+    async def _of_one(self, call: Call) -> Call:
+        """The call with the id that it is about in the place of `latest`."""
+        name = await self._sight.named(call.tool, _name(call))
+        return replace(call, parts={**call.parts, "deployment_id": name})
+
     async def _shown(self, call: Call, found: ToolDeployment, known: str) -> Answer:
         """The resource with its ETag and, while it is not final, when to ask again; or 304."""
         headers = {"ETag": etag(found), "Cache-Control": "private, no-cache", "Vary": "Accept"}
@@ -71,7 +83,7 @@ class Waiting:
         if _is_known(found, known):
             return Answer({}, status=304, headers=headers)
         if call.wants_lines:
-            lines = problem_body.lines(self._record(call.tool, found) | {"status": 200})
+            lines = problem_body.lines(problem_body.record(found) | {"status": 200})
             return Answer({}, headers=headers, lines=lines)
         shown = await self._show(call.tool, found)
         return Answer(shown.data, shown.messages, headers=headers)
@@ -109,7 +121,7 @@ class Waiting:
         return self._verdicts[key]
 
     def _told(self, call: Call, found: ToolDeployment, followed: list[ToolDeployment]) -> Answer:
-        record = self._record(call.tool, found)
+        record = problem_body.record(found)
         if followed:
             record["followed"] = [each.name for each in followed]
             missing = _missing(followed, found)
@@ -124,10 +136,6 @@ class Waiting:
         if status == 200:
             return Answer(wire.deployment(found), headers=headers)
         return Answer(_with_messages(record), status=status, headers=headers, whole=True)
-
-    def _record(self, tool: str, found: ToolDeployment) -> dict[str, Any]:
-        kept = problem_body.newest_success(self._changes.mirror.finished(tool), found)
-        return problem_body.record(found, kept)
 
     def _until(self, given: str | None, name: str, default: timedelta) -> float:
         seconds = default.total_seconds() if given is None else seconds_of(given, name)
@@ -182,6 +190,8 @@ def _refused(call: Call, why: str) -> Answer:
 
 
 def _gone(error: Refused, last: ToolDeployment | None) -> Refused:
+    if isinstance(error, NotKept):
+        return Refused(410, error.messages[1])
     if last is None or error.status != 404:
         return error
     return Refused(410, f"The deployment {last.name} was deleted while you waited for it")

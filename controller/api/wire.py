@@ -5,7 +5,7 @@ never set is not there. Fields of ours are extra, so that no client of today see
 The models are also the schemas of the OpenAPI document.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -73,6 +73,13 @@ class Failure(_Wire):
     log_tail: list[str] = []
 
 
+class KeptRunning(_Wire):
+    """The deployment whose version goes on running because a later one has not succeeded."""
+
+    deploy_id: str
+    commits: dict[str, str] = {}
+
+
 class Deployment(_Wire):
     """A deployment. The fields from `trigger` on are ours."""
 
@@ -91,10 +98,12 @@ class Deployment(_Wire):
     reason: str = ""
     message: str = ""
     queue_position: int = 0
+    blocked_by: str = ""
     started_at: datetime | None = None
     finished_at: datetime | None = None
     superseded_by: str = ""
     failure: Failure | None = None
+    kept_running: KeptRunning | None = None
 
 
 def config(spec: ToolConfigSpec) -> JSON:
@@ -120,13 +129,15 @@ def created(deployment: ToolDeployment) -> datetime:
 
 
 def deployment(
-    found: ToolDeployment, config_now: ToolConfigSpec | None = None, ahead: int = 0
+    found: ToolDeployment,
+    config_now: ToolConfigSpec | None = None,
+    ahead: Sequence[str] = (),
 ) -> JSON:
     """A deployment as the API shows it.
 
     One that has not begun has no snapshot of the config yet: it shows `config_now`, which is what
-    would be deployed; one that ended without having begun has none, and no components. `ahead` is
-    the number of deployments before one that was just created.
+    would be deployed; one that ended without having begun has none, and no components. `ahead` are
+    the ids of those before one that was just created.
     """
     if found.is_history:
         return _history(found)
@@ -148,10 +159,10 @@ def deployment(
     return Deployment(**fields, **_progress(found, ahead)).json_object()
 
 
-def _progress(found: ToolDeployment, ahead: int) -> JSON:
+def _progress(found: ToolDeployment, ahead: Sequence[str]) -> JSON:
     """How far it is, in the fields that hold something."""
     status = found.status
-    position = status.queue_position or ahead
+    position = status.queue_position or len(ahead)
     message = status.message or (f"waiting for its turn (position {position})" if position else "")
     waits = position and not status.status.final
     fields: JSON = {
@@ -160,11 +171,14 @@ def _progress(found: ToolDeployment, ahead: int) -> JSON:
         "reason": status.reason.value if status.reason else "",
         "message": message,
         "queue_position": position if waits else 0,
+        "blocked_by": (status.blocked_by or "".join(ahead[-1:])) if waits else "",
         "started_at": status.started_at,
         "finished_at": status.finished_at,
         "superseded_by": status.superseded_by,
         "failure": None,
     }
+    if status.kept_running is not None:
+        fields["kept_running"] = KeptRunning(**status.kept_running.model_dump())
     if status.failure is not None:
         fields["failure"] = Failure(**_set(status.failure.model_dump(mode="json")))
     return _set(fields)

@@ -5,7 +5,7 @@ own. Translation and wiring only.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from controller.api.changes import Changes, Waiters
 from controller.app.clocks import Clocks
@@ -48,10 +48,6 @@ class CachedDeployments:
         shelf = self._cache.shelves[kinds.DEPLOYMENTS.plural]
         held = shelf.of(namespace_of(tool)).get(name)
         return held if isinstance(held, ToolDeployment | DeploymentSummary) else None
-
-    def finished(self, tool: str) -> Sequence[DeploymentSummary]:
-        """The tool's finished deployments, oldest first."""
-        return self._cache.deployments(tool)[1]
 
 
 class DeploymentWatch:

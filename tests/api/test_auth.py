@@ -167,7 +167,6 @@ async def test_a_deploy_token_deploys_and_reads_what_it_deployed(service: Servic
         "GET config",
         "POST config",
         "GET deployment",
-        "GET deployment/latest",
         "GET deployment/token",
         f"DELETE deployment/{name}",
     ):

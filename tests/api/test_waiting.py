@@ -12,7 +12,7 @@ import pytest
 from controller.api.app import Parts
 from controller.api.changes import Waiters
 from controller.models.reasons import Owner, Reason
-from controller.models.tooldeployment import Failure, Phase, State
+from controller.models.tooldeployment import Failure, KeptRunning, Phase, State
 from controller.store import kinds
 from tests.api.service import Answer, Service, serving
 from tests.support import controlplane
@@ -207,12 +207,12 @@ async def test_a_shell_gets_lines(service: Service) -> None:
 
 
 async def test_what_still_runs_is_told_with_a_failure(service: Service) -> None:
-    await made(service, "20261121-110000-abcdefghij")
-    await service.set_status("20261121-110000-abcdefghij", status=State.SUCCESSFUL)
     await made(service)
-    await service.set_status(ID, status=State.FAILED, failure=HEALTH)
-    kept = (await wait(service)).body["kept_running"]
-    assert kept["deploy_id"] == "20261121-110000-abcdefghij"
+    kept = KeptRunning(deploy_id="20261121-110000-abcdefghij", commits={"web": COMMIT})
+    await service.set_status(ID, status=State.FAILED, failure=HEALTH, kept_running=kept)
+    told = {"deploy_id": kept.deploy_id, "commits": {"web": COMMIT}}
+    assert (await wait(service)).body["kept_running"] == told
+    assert (await service.ask("GET", f"deployment/{ID}")).data["kept_running"] == told
 
 
 async def test_the_resource_stays_200_with_an_etag(service: Service) -> None:

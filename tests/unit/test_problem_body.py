@@ -1,16 +1,11 @@
 """The record of what became of a deployment: for every reason, and nobody can forge its lines."""
 
-from datetime import UTC, datetime
-
 import pytest
 
 from controller.api import problem_body
 from controller.models.reasons import EXPLANATIONS, Owner, Reason
-from controller.models.summary import DeploymentSummary
 from controller.models.tooldeployment import Failure, State
 from tests import builders
-
-LATER = datetime(2026, 11, 21, 13, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -51,21 +46,3 @@ def test_a_history_of_the_older_service_is_final() -> None:
     )
     told = problem_body.record(old)
     assert (told["status"], told["reason"]) == (422, "upstream-history")
-
-
-def test_what_runs_on_is_the_newest_success_before_it() -> None:
-    found = builders.deployment("d9")
-
-    def ended(name: str, created: datetime, state: State) -> DeploymentSummary:
-        return builders.finished(name, created=created, state=state)
-
-    finished = (
-        ended("d1", builders.ago(300), State.SUCCESSFUL),
-        ended("d2", builders.ago(200), State.SUCCESSFUL),
-        ended("d3", builders.ago(100), State.FAILED),
-        ended("d10", LATER, State.SUCCESSFUL),
-    )
-    kept = problem_body.newest_success(finished, found)
-    assert kept is not None
-    assert kept.name == "d2"
-    assert problem_body.newest_success(finished[2:], found) is None
