@@ -125,6 +125,11 @@ class Deployments(_Section):
     start_timeout: Duration = Field(
         timedelta(minutes=5), description="A job that is not up after this long has not started."
     )
+    give_way: Duration = Field(
+        timedelta(seconds=30),
+        description="A job that is not up after this long gives way to a newer deployment that "
+        "waits, if it came by polling or a webhook.",
+    )
     settle_time: DurationOrNone = Field(
         timedelta(seconds=10),
         description="A job is a success when it has been up and healthy for this long; may be 0s.",

@@ -21,7 +21,6 @@ from controller.models.tooldeployment import (
 )
 from controller.reconcile.actions import Outcome
 
-_PROMPT = (Trigger.POLL, Trigger.WEBHOOK)
 # The ends that alerts count. What a counter shows first is no increase to Prometheus, so the first
 # failure after a restart would be lost if these did not begin at 0.
 _ENDS = (
@@ -106,7 +105,7 @@ class MetricsJournal:
         trigger = deployment.spec.trigger.kind
         reason = new.reason.value if new.reason else ""
         self._metrics.finished(trigger.value, new.status.value, reason)
-        if trigger in _PROMPT and new.finished_at is not None:
+        if trigger.automatic and new.finished_at is not None:
             took = new.finished_at - deployment.metadata.creation_timestamp
             self._metrics.commit_final(new.status.value, took)
 

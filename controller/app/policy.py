@@ -31,6 +31,7 @@ def _deployments(settings: Settings) -> Policy:
         build_timeout=settings.build_timeout,
         deployment_timeout=settings.deployment_timeout,
         start_timeout=settings.start_timeout,
+        give_way=settings.give_way,
         settle_time=settings.settle_time,
         cleanup_timeout=settings.cleanup_timeout,
         retained=settings.retention,

@@ -89,7 +89,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.RETRYING: Explanation(_N, "Something failed that may pass; it is tried again."),
     Reason.DEPLOYED: Explanation(_N, "Every component runs as configured."),
     Reason.CANCELLED: Explanation(_N, "The deployment was cancelled before it was done."),
-    Reason.SUPERSEDED: Explanation(_N, "A newer deployment replaced it before it started."),
+    Reason.SUPERSEDED: Explanation(_N, "A newer deployment replaced it before it was up."),
     Reason.CONFIG_MISSING: Explanation(
         _U,
         "The tool has no config.",

@@ -84,6 +84,11 @@ class Trigger(StrEnum):
     POLL = "poll"
     WEBHOOK = "webhook"
 
+    @property
+    def automatic(self) -> bool:
+        """Whether nobody asked for just this deployment: a newer one serves the same wish."""
+        return self in (Trigger.POLL, Trigger.WEBHOOK)
+
 
 class JobChange(StrEnum):
     """What became of a component's job."""

@@ -27,6 +27,12 @@ from controller.reconcile.steps import Ending, Step
 __all__ = ["fail", "failing", "wind_down", "with_what_runs"]
 
 
+_SKIPPED = {
+    Reason.CANCELLED: "The deployment was cancelled",
+    Reason.SUPERSEDED: "A newer deployment goes on",
+}
+
+
 def fail(deployment: ToolDeployment, reason: Reason, message: str) -> Step:
     """Record that the deployment as a whole failed."""
     return failing(deployment, sources.failure_of(reason, message))
@@ -74,11 +80,13 @@ def wind_down(observed: Observed, deployment: ToolDeployment, now: datetime, end
             undoing=True,
             after=observed.policy.look_at_builds,
         )
-    failure = deployment.status.failure if end.state != State.CANCELLED else None
+    known = deployment.status.failure
+    failure = known if end.state != State.CANCELLED else None
+    why = known.message if known and end.reason == known.reason else "cancelled"
     return Step(
         deployment,
         end.reason,
-        failure.message if failure else "cancelled",
+        why,
         builds=_ended_builds(deployment),
         runs=_skipped_runs(deployment, end),
         failure=failure,
@@ -132,11 +140,7 @@ def _ended_builds(deployment: ToolDeployment) -> dict[str, BuildRecord]:
 
 
 def _skipped_runs(deployment: ToolDeployment, end: Ending) -> dict[str, RunRecord]:
-    why = (
-        "The deployment was cancelled"
-        if end.reason == Reason.CANCELLED
-        else "Skipped due to previous failure"
-    )
+    why = _SKIPPED.get(end.reason, "Skipped due to previous failure")
     skipped = {"run_status": RunStatus.SKIPPED, "run_long_status": why}
     return {
         name: record.model_copy(update=skipped)

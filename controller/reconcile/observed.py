@@ -22,6 +22,7 @@ class Policy:
     deployment_timeout: timedelta = timedelta(hours=1)
     start_timeout: timedelta = timedelta(minutes=5)
     settle_time: timedelta = timedelta(seconds=10)
+    give_way: timedelta = timedelta(seconds=30)
     cleanup_timeout: timedelta = timedelta(seconds=30)
     retained: int = 25
     look_at_builds: timedelta = timedelta(seconds=2)

@@ -13,13 +13,19 @@ from datetime import datetime, timedelta
 
 from controller.models.reasons import Reason
 from controller.models.toolconfig import ReuseBuild
-from controller.models.tooldeployment import State, ToolDeployment, Trigger
+from controller.models.tooldeployment import State, ToolDeployment
 from controller.reconcile import actions, ending, running, sources, words
 from controller.reconcile.observed import Observed
 from controller.reconcile.steps import Case, Ending, Plan, Step
 from controller.reconcile.turns import Turns, take_turns
 
 __all__ = ["make_plan"]
+
+
+_FAILED = {
+    Reason.DEADLINE_EXCEEDED: State.TIMED_OUT,
+    Reason.SUPERSEDED: State.CANCELLED,  # it gave way
+}
 
 
 def make_plan(observed: Observed, now: datetime) -> Plan:
@@ -63,9 +69,11 @@ def failure_recorded(observed: Observed, deployment: ToolDeployment, now: dateti
     failure = deployment.status.failure
     if failure is None:
         return None
-    timed_out = failure.reason == Reason.DEADLINE_EXCEEDED
-    state = State.TIMED_OUT if timed_out else State.FAILED
-    return ending.wind_down(observed, deployment, now, Ending(state, failure.reason))
+    end = Ending(_FAILED.get(failure.reason, State.FAILED), failure.reason)
+    if end.reason == Reason.SUPERSEDED:
+        behind = take_turns(observed.unfinished).waiting
+        end = replace(end, superseded_by=behind[0].name if behind else "")
+    return ending.wind_down(observed, deployment, now, end)
 
 
 def deadline_passed(_: Observed, deployment: ToolDeployment, now: datetime) -> Step | None:
@@ -104,7 +112,7 @@ def pin_unusable(case: Case) -> Step | None:
     Polling names what it saw, and a component may have left the config since.
     """
     trigger = case.deployment.spec.trigger
-    if trigger.kind == Trigger.POLL:
+    if trigger.kind.automatic:
         return None
     for name, commit in trigger.commits.items():
         component = case.config.components.get(name)

@@ -19,6 +19,7 @@ from controller.models.tooldeployment import (
 from controller.reconcile import actions, ending, sources, verify, words
 from controller.reconcile.observed import Observed
 from controller.reconcile.steps import FIRST_LOOK, Case, Ending, Step
+from controller.reconcile.turns import take_turns
 
 __all__ = ["run_jobs"]
 
@@ -55,13 +56,10 @@ def _watch(case: Case) -> Step:
             waiting[name] = verdict
         elif isinstance(verdict, verify.Broken):
             broken[name] = verdict
-    if broken:
+    failure = _failure(case, broken) if broken else _gives_way(case, waiting)
+    if failure is not None:
         return ending.failing(
-            case.deployment,
-            _failure(case, broken),
-            builds=case.builds,
-            runs=runs,
-            config=case.config,
+            case.deployment, failure, builds=case.builds, runs=runs, config=case.config
         )
     end = None if waiting else Ending(State.SUCCESSFUL, Reason.DEPLOYED)
     said = words.each({name: verdict.message for name, verdict in waiting.items()})
@@ -75,6 +73,24 @@ def _watch(case: Case) -> Step:
         ending=end,
         after=_next_look(waiting.values(), case.soon(policy.look_at_jobs)) if waiting else None,
     )
+
+
+def _gives_way(case: Case, waiting: Mapping[str, verify.NotYet]) -> Failure | None:
+    """What is not up after a while, and that nobody asked for by itself, ends for a newer one.
+
+    The newer one is most often the fix.
+    """
+    behind = take_turns(case.observed.unfinished).waiting
+    if not behind or not case.deployment.spec.trigger.kind.automatic:
+        return None
+    for name, verdict in waiting.items():
+        since = case.runs[name].applied_at
+        if not verdict.settling and since and case.now - since >= case.observed.policy.give_way:
+            seconds = (case.now - since).seconds
+            message = f"component {name} was not up after {seconds} s: {verdict.message}"
+            commit = case.builds[sources.source_of(case.config, name)].commit
+            return sources.failure_of(Reason.SUPERSEDED, message, name, commit)
+    return None
 
 
 def _next_look(waiting: Iterable[verify.NotYet], regular: timedelta) -> timedelta:

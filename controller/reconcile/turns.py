@@ -5,7 +5,7 @@ Called by `plan`. Knows nothing of builds and jobs.
 
 from dataclasses import dataclass
 
-from controller.models.tooldeployment import ToolDeployment, Trigger
+from controller.models.tooldeployment import ToolDeployment
 
 __all__ = ["Turns", "take_turns"]
 
@@ -60,5 +60,5 @@ def _superseded(
     candidates: list[ToolDeployment], active: ToolDeployment | None
 ) -> list[tuple[ToolDeployment, ToolDeployment]]:
     known = [*candidates, active] if active else candidates
-    polls = sorted((d for d in known if d.spec.trigger.kind == Trigger.POLL), key=_age)
+    polls = sorted((d for d in known if d.spec.trigger.kind.automatic), key=_age)
     return [(old, polls[-1]) for old in polls[:-1] if old is not active]

@@ -28,10 +28,14 @@ class Up:
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """Patience: `after` is when a look will tell more (None: whenever the backend is looked at)."""
+    """Patience: `after` is when a look will tell more (None: whenever the backend is looked at).
+
+    `settling`: it is up, and has to stay so for a moment.
+    """
 
     message: str
     after: timedelta | None = None
+    settling: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,7 @@ def _still_leaving(status: JobStatus, record: RunRecord, now: datetime) -> timed
 def _steady(status: JobStatus, policy: Policy, now: datetime) -> Verdict:
     left = policy.settle_time - (now - status.since) if status.since else timedelta()
     if left > timedelta():
-        return NotYet("it is up; it must stay up for a moment", after=left)
+        return NotYet("it is up; it must stay up for a moment", after=left, settling=True)
     return Up()
 
 

@@ -94,6 +94,28 @@ async def test_a_failed_health_check_fails_the_deployment_and_the_old_version_st
     assert job.spec.image == image_of("web", builders.COMMIT)
 
 
+async def test_a_fix_does_not_wait_until_the_broken_version_has_failed() -> None:
+    world = World()
+    world.deploy("d1")
+    await world.run()
+    world.backend.unhealthy.add(builders.NEWER)
+    world.refs["main"] = builders.NEWER
+    world.deploy("d2", trigger=Trigger.POLL)
+    await world.run(seconds=20)
+    pushed = world.now
+    world.refs["main"] = "c" * 40
+    world.deploy("d3", trigger=Trigger.POLL)
+    await world.run(seconds=600)
+    gone, fixed = world.status("d2"), world.status("d3")
+    assert (gone.status, gone.superseded_by) == (State.CANCELLED, "d3")
+    assert fixed.status == State.SUCCESSFUL
+    assert fixed.finished_at is not None
+    assert fixed.finished_at - pushed < timedelta(minutes=1)
+    (job,) = await world.backend.jobs.list("demo")
+    assert job.spec is not None
+    assert job.spec.image == image_of("web", "c" * 40)
+
+
 async def test_a_crash_loop_fails_at_once_with_the_last_log_lines() -> None:
     world = World()
     world.backend.crashing.add(builders.COMMIT)

@@ -49,7 +49,7 @@ ROWS: dict[str, tuple[Job | None, RunRecord, Verdict]] = {
     "up, but only just": (
         job(since=ago(4)),
         applied(5),
-        patience(6, "it is up; it must stay up for a moment"),
+        replace(patience(6, "it is up; it must stay up for a moment"), settling=True),
     ),
     "up since before the change: that is the old one": (
         job(since=ago(60)),
