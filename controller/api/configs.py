@@ -71,14 +71,24 @@ class Configs:
         return Answer(wire.config(spec), {"info": [done], "warning": said})
 
     async def delete(self, call: Call) -> Answer:
-        """DELETE. Deployments that are going keep the config that they began with."""
-        found = await self.current(call.tool)
+        """DELETE, also one that cannot be read: that is answered as it was stored.
+
+        Deployments that are going keep the config that they began with.
+        """
+        name = config_name(call.tool)
         try:
-            name = config_name(call.tool)
-            await self._store.delete(kinds.CONFIGS, call.tool, name, found.metadata.uid)
+            uid, was = await self._stored(call.tool, name)
+            await self._store.delete(kinds.CONFIGS, call.tool, name, uid)
         except errors.NotFound:
-            raise Refused(404, texts.no_config(call.tool)) from None
-        return Answer(wire.config(found.spec))
+            raise Refused(404, texts.no_config(call.tool), reason=Reason.CONFIG_MISSING) from None
+        return Answer(was)
+
+    async def _stored(self, tool: str, name: str) -> tuple[str, Mapping[str, Any]]:
+        try:
+            found = await self._store.get(kinds.CONFIGS, tool, name)
+        except errors.Unreadable as error:
+            return error.stored["metadata"]["uid"], error.stored.get("spec") or {}
+        return found.metadata.uid, wire.config(found.spec)
 
     async def current(self, tool: str) -> ToolConfig:
         """The stored config; Refused with 404 if there is none, 422 if it cannot be read."""
@@ -88,7 +98,7 @@ class Configs:
             raise Refused(404, texts.no_config(tool), reason=Reason.CONFIG_MISSING) from None
         except errors.Unreadable as error:
             found = map(_stored_mistake, error.problems)
-            hint = "The stored config has errors; replace it by a new one"
+            hint = "The stored config has errors; replace or delete it"
             raise Refused(422, *found, hint, reason=Reason.CONFIG_INVALID) from None
 
     async def refreshed(self, tool: str, found: ToolConfig) -> ToolConfigSpec:

@@ -72,11 +72,17 @@ class Invalid(errors.Terminal):
 
 
 class Unreadable(errors.Terminal):
-    """A stored object that our models refuse; `problems` are its mistakes, as `path: message`."""
+    """A stored object that our models refuse; `problems` are its mistakes, as `path: message`.
 
-    def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
+    `stored` is its JSON where it is one of our kinds.
+    """
+
+    def __init__(
+        self, message: str, problems: tuple[str, ...] = (), stored: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(Reason.CONFIG_INVALID, message)
         self.problems = problems
+        self.stored = stored or {}
 
 
 def of_answer(

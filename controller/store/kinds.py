@@ -44,7 +44,8 @@ class Kind(Generic[T]):
             found = problems(error)
             more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
             where = f"{self.name} {_name(stored)}"
-            raise errors.Unreadable(f"{where}: {'; '.join(found[:3])}{more}", found) from error
+            said = f"{where}: {'; '.join(found[:3])}{more}"
+            raise errors.Unreadable(said, found, stored) from error
 
     def new(self, namespace: str, name: str, spec: JSON, metadata: JSON) -> dict[str, Any]:
         """The JSON of an object that does not exist yet."""

@@ -182,11 +182,12 @@ async def test_w29_a_deployment_that_is_refused_has_fetched_nothing(service: Ser
     assert len(service.pages.asked) == asked
 
 
-async def test_a_config_that_was_broken_by_hand_is_told_and_can_be_replaced(
-    service: Service,
-) -> None:
+BROKEN = with_run(command="'never closed")
+
+
+async def broken_by_hand(service: Service) -> None:
     await service.ask("POST", "config", CONFIG)
-    patch = [{"op": "replace", "path": "/spec", "value": with_run(command="'never closed")}]
+    patch = [{"op": "replace", "path": "/spec", "value": BROKEN}]
     calls = service.store._calls
     await calls.ask(
         "PATCH",
@@ -195,11 +196,23 @@ async def test_a_config_that_was_broken_by_hand_is_told_and_can_be_replaced(
         patch,
         _content_type="application/json-patch+json",
     )
-    for request in ("GET config", "POST deployment", "DELETE config"):
+
+
+async def test_a_config_that_was_broken_by_hand_is_told_and_can_be_replaced(
+    service: Service,
+) -> None:
+    await broken_by_hand(service)
+    for request in ("GET config", "POST deployment"):
         answer = await service.ask(*request.split())
         assert answer.status == 422
         assert answer.errors[0].startswith(
             "Validation error at components -> web -> run -> command: "
         )
-        assert answer.errors[-1] == "The stored config has errors; replace it by a new one"
+        assert answer.errors[-1] == "The stored config has errors; replace or delete it"
     assert (await service.ask("POST", "config", CONFIG)).status == 200
+
+
+async def test_a_config_that_was_broken_by_hand_can_be_deleted(service: Service) -> None:
+    await broken_by_hand(service)
+    assert (await service.ask("DELETE", "config")).body == {"data": BROKEN, "messages": {}}
+    assert (await service.ask("GET", "config")).status == 404
