@@ -135,7 +135,7 @@ def build(
     state: BuildState = BuildState.SUCCESSFUL,
     *,
     commit: str = COMMIT,
-    by: str | None = "d0",
+    by: str = "d0",
     created: datetime = NOW,
     build_id: str = "",
     **more: Any,

@@ -65,7 +65,8 @@ class Build:
     """A build as the service shows it.
 
     `image` names immutable content (ends in a digest) and is set exactly when successful.
-    `deployment` is None where the service cannot tell. `log_tail` is filled for failed builds.
+    `deployment` is the id of the one that asked for it, "" for a build that none of ours asked for.
+    `log_tail` is filled for failed builds.
     """
 
     id: str
@@ -77,7 +78,7 @@ class Build:
     created_at: datetime
     finished_at: datetime | None = None
     image: str | None = None
-    deployment: str | None = None
+    deployment: str = ""
     message: str = ""
     log_tail: tuple[str, ...] = ()
 

@@ -112,7 +112,8 @@ def _undo(observed: Observed, deployment: ToolDeployment) -> tuple[actions.Actio
     cancels = tuple(
         actions.CancelBuild(build.id)
         for build in observed.builds
-        if build.state.live and _is_needed_by_it_alone(build.id, build.deployment, deployment)
+        # Deployments of a tool take turns: a build that this one started serves nobody else.
+        if build.state.live and build.deployment == deployment.name
     )
     reverts = tuple(
         actions.ApplyJob(job.serving)
@@ -120,13 +121,6 @@ def _undo(observed: Observed, deployment: ToolDeployment) -> tuple[actions.Actio
         if job.serving is not None and job.name in deployment.status.runs
     )
     return cancels + reverts
-
-
-def _is_needed_by_it_alone(build_id: str, builder: str | None, deployment: ToolDeployment) -> bool:
-    """Deployments of a tool take turns, so a build that this one started serves nobody else."""
-    if builder is not None:
-        return builder == deployment.name
-    return any(record.build_id == build_id for record in deployment.status.builds.values())
 
 
 def _ended_builds(deployment: ToolDeployment) -> dict[str, BuildRecord]:

@@ -6,7 +6,7 @@ before a crash is found again, and says what is missing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from controller.backends.base import Build, BuildOptions, BuildRequest, BuildState
 from controller.models.reasons import EXPLANATIONS, Reason
@@ -125,9 +125,11 @@ def _look(
     ref = record.ref or deployment.spec.trigger.refs.get(name, "")
     record = record.model_copy(update={"commit": commit, "ref": ref})
     request = _request(deployment, name, source, record)
-    build = _recorded(observed, record, request) or _find(observed, deployment, request)
+    build = _recorded(observed, record, request) or _find(
+        observed, request, force=deployment.spec.force_build
+    )
     if build is not None:
-        return _seen(build, deployment, request, record, now - observed.policy.build_timeout)
+        return _seen(build, request, record, now - observed.policy.build_timeout)
     if record.build_id != NO_BUILD_ID and observed.build(record.build_id) is None:
         message = f"build {record.build_id} not found, maybe it was deleted?"
         return _failed(record, Reason.BUILD_LOST, message, name)
@@ -152,18 +154,14 @@ def _recorded(observed: Observed, record: BuildRecord, request: BuildRequest) ->
     if build is None:
         return None
     stopped = build.state == BuildState.CANCELLED
-    return None if stopped and _is_of_another(build, request) else build
+    return None if stopped and build.deployment != request.deployment else build
 
 
-def _is_of_another(build: Build, request: BuildRequest) -> bool:
-    return build.deployment is not None and build.deployment != request.deployment
-
-
-def _find(observed: Observed, deployment: ToolDeployment, request: BuildRequest) -> Build | None:
+def _find(observed: Observed, request: BuildRequest, *, force: bool) -> Build | None:
     """The deployment's own build if there is one, else an older one that may be used."""
     same = [build for build in observed.builds if _same_content(build, request)]
-    own = next((build for build in same if _is_own(build, deployment)), None)
-    if own is not None or deployment.spec.force_build:
+    own = next((build for build in same if build.deployment == request.deployment), None)
+    if own is not None or force:
         return own
     finished = (build for build in same if build.state == BuildState.SUCCESSFUL)
     going = (build for build in same if build.state.live)
@@ -179,22 +177,8 @@ def _same_content(build: Build, request: BuildRequest) -> bool:
     )
 
 
-def _is_own(build: Build, deployment: ToolDeployment) -> bool:
-    if build.deployment is not None:
-        return build.deployment == deployment.name
-    started = deployment.status.started_at
-    # Services round their times down to seconds.
-    return started is not None and build.created_at >= started - timedelta(seconds=1)
-
-
-def _seen(
-    build: Build,
-    deployment: ToolDeployment,
-    request: BuildRequest,
-    record: BuildRecord,
-    too_old: datetime,
-) -> BuildView:
-    own = _is_own(build, deployment)
+def _seen(build: Build, request: BuildRequest, record: BuildRecord, too_old: datetime) -> BuildView:
+    own = build.deployment == request.deployment
     finished = build.state == BuildState.SUCCESSFUL
     first_seen = BuildOrigin.REUSED if finished else BuildOrigin.JOINED
     origin = record.origin or (BuildOrigin.STARTED if own else first_seen)

@@ -38,7 +38,7 @@ from tests.support.githttp import GitServer
 from tests.support.gitrepo import BareRepository
 from tests.support.toolforge.__main__ import ls_remote
 from tests.support.toolforge.build_runs import Pace
-from tests.support.toolforge.clock import SimulatedClock, real_clock
+from tests.support.toolforge.clock import real_clock
 from tests.support.toolforge.fake_builds import BuildsService, builds_app
 from tests.support.toolforge.fake_jobs import JobsService, jobs_app
 from tests.support.toolforge.openapi import builds_document, jobs_document
@@ -130,10 +130,7 @@ async def platform(
 
 async def _services(stack: contextlib.AsyncExitStack, building: float) -> Gateway:
     registry = Registry()
-    # The backend allows for clocks that differ by five seconds: this one does, so that a build of
-    # a moment ago is not taken for one that a later deployment has started.
-    late = SimulatedClock(CLOCKS.utc() - timedelta(seconds=4), speed=1)
-    builds = BuildsService(late, ls_remote, registry, pace=Pace(0.05, building, 0.05))
+    builds = BuildsService(real_clock(), ls_remote, registry, pace=Pace(0.05, building, 0.05))
     jobs = JobsService(real_clock(), registry)
     urls = [
         str((await stack.enter_async_context(TestServer(each))).make_url(""))

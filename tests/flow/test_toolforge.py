@@ -15,6 +15,8 @@ Scenario = Callable[[ToolforgeFlow], Awaitable[None]]
 POINTS = 12
 FIRST, SECOND, THIRD = (f"20261121-12{minute}00-aaaaaaaaaa" for minute in ("00", "05", "10"))
 
+RIGHT_BEHIND = "20261121-120000-bbbbbbbbbb"
+
 
 def config(**web: object) -> ToolConfigSpec:
     return builders.config(
@@ -49,6 +51,13 @@ async def unchanged(world: ToolforgeFlow) -> None:
 async def forced(world: ToolforgeFlow) -> None:
     await first(world)
     await deploy(world, SECOND, force_run=True, force_build=True)
+
+
+async def forced_right_behind(world: ToolforgeFlow) -> None:
+    """Asked for in the same second as the one before it."""
+    for name, force in ((FIRST, False), (RIGHT_BEHIND, True)):
+        world.deploy(name, Trigger.MANUAL, force_build=force)
+    await world.run(600)
 
 
 async def forced_run(world: ToolforgeFlow) -> None:
@@ -100,6 +109,7 @@ SCENARIOS: dict[Scenario, list[State]] = {
     first: [State.SUCCESSFUL],
     unchanged: [State.SUCCESSFUL, State.SUCCESSFUL],
     forced: [State.SUCCESSFUL, State.SUCCESSFUL],
+    forced_right_behind: [State.SUCCESSFUL, State.SUCCESSFUL],
     forced_run: [State.SUCCESSFUL, State.SUCCESSFUL],
     new_commits: [State.SUCCESSFUL, State.SUCCESSFUL],
     failing_build: [State.SUCCESSFUL, State.FAILED],
@@ -121,3 +131,13 @@ async def test_a_crash_at_any_change_ends_in_the_same_world(scenario: Scenario) 
             await scenario(world)
             where = f"crash at effect {point} ({world.effects[point - 1]})"
             assert world.outcome() == expected, where
+
+
+async def test_force_build_builds_however_close_behind_another_it_was_asked_for() -> None:
+    async with flow(**fields()) as world:
+        await forced_right_behind(world)
+    assert world.builds.started == 2 * len(("web", "pair"))
+    assert {run.parameters["envvars"]["PTD_DEPLOYMENT"] for run in world.builds.runs["demo"]} == {
+        FIRST,
+        RIGHT_BEHIND,
+    }

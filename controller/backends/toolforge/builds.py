@@ -1,9 +1,9 @@
 """Builds by builds-api. Implements `base.Builds`.
 
 Two things the service cannot do shape this module. It builds names, not commits: the name is sent
-in full, and what it was resolved to is compared with the commit that was asked for. And it keeps no
-mark of who asked: a build that was started just before a crash is found again in its list, by what
-it is made of and by its age.
+in full, and what it was resolved to is compared with the commit that was asked for. And it knows no
+idempotency key: each build carries its deployment's id as an environment variable, which the list
+shows, so that one that was started just before a crash is found again and no other is taken for it.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from controller.backends.base import Build, BuildOptions, BuildRequest, BuildState
@@ -29,7 +29,7 @@ _STATES = {
     "BUILD_TIMEOUT": BuildState.TIMED_OUT,
 }
 _SHA = re.compile(r"[0-9a-f]{40}")
-_SKEW = timedelta(seconds=5)  # between the service's clock and that of the control plane
+_MARK = "PTD_DEPLOYMENT"
 _TAILS = 256
 
 
@@ -70,6 +70,7 @@ class ToolforgeBuilds:
             options=request.options,
             state=BuildState.PENDING,
             created_at=now,
+            deployment=request.deployment,
         )
 
     async def cancel(self, tool: str, build_id: str) -> None:
@@ -102,7 +103,7 @@ class ToolforgeBuilds:
                 "source_url": request.repository,
                 "ref": name,
                 "image_name": request.component,
-                "envvars": {},
+                "envvars": {_MARK: request.deployment},
                 "use_latest_versions": request.options.use_latest_versions,
                 "use_deprecated_versions": request.options.use_deprecated_versions,
             }
@@ -156,31 +157,16 @@ def _names(request: BuildRequest) -> tuple[str, ...]:
 def _is_the_one(
     raw: dict[str, Any], request: BuildRequest, names: Sequence[str], now: datetime
 ) -> bool:
-    """Whether a build was started by an equal request of the same deployment.
-
-    The deployment's id begins with the time of its creation: what is older is another's. Where the
-    id tells no time, a build that still goes is taken for it.
-    """
+    """Whether a build was started by an equal request of the same deployment."""
     build = _build(raw, now)
     name = str((raw.get("parameters") or {}).get("ref"))
     by_tag = name in names and name.startswith("refs/tags/")
-    if (build.component, build.repository) != (request.component, request.repository):
-        return False
-    if build.commit != request.commit and not by_tag:
-        return False
-    created = created_at(request.deployment)
-    if created is None:
-        return build.state.live and build.options == request.options
     # A deployment asks for one set of options; those in the list are the service's guess.
-    return build.created_at >= created - _SKEW
-
-
-def created_at(deployment: str) -> datetime | None:
-    """The time that a deployment's id begins with (`YYYYMMDD-HHMMSS-...`), if it does."""
-    try:
-        return datetime.strptime(deployment[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
-    except ValueError:
-        return None
+    return (
+        (build.deployment, build.component) == (request.deployment, request.component)
+        and build.repository == request.repository
+        and (build.commit == request.commit or by_tag)
+    )
 
 
 def _build(raw: dict[str, Any], now: datetime) -> Build:
@@ -205,6 +191,7 @@ def _build(raw: dict[str, Any], now: datetime) -> Build:
         created_at=_time(raw.get("start_time")) or now,
         finished_at=_time(raw.get("end_time")),
         image=image if state == BuildState.SUCCESSFUL else None,
+        deployment=str((parameters.get("envvars") or {}).get(_MARK, "")),
         message=message or _hint(state, str(raw.get("build_id"))),
     )
 

@@ -12,9 +12,9 @@ from datetime import datetime
 
 from controller.backends.base import JobKind, JobSpec
 from controller.backends.toolforge import definition, status
-from controller.backends.toolforge.builds import created_at
 from controller.backends.toolforge.jobs_api import JobsApi, Seen
 from controller.backends.toolforge.rollouts import Rollouts
+from controller.models import names
 from controller.models.tooldeployment import JobChange
 
 
@@ -114,7 +114,7 @@ class Rolling:
         restart_id = change.spec.restart_id
         if not restart_id or self.rollouts.was_restarted_by(change.key, restart_id):
             return False
-        asked, started = created_at(restart_id), status.started_at(before, self.clock())
+        asked, started = names.creation_time(restart_id), status.started_at(before, self.clock())
         is_ours = started is not None and self.rollouts.made(change.key, started)
         if asked is not None and started is not None and started >= asked and not is_ours:
             return False

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from controller.backends import base
-from controller.backends.toolforge.builds import created_at
+from controller.models import names
 from controller.models.toolconfig import ContinuousRun, ScheduledRun
 from tests.contract.backends.worlds import DEPLOYMENT, TOOL
 from tests.support.toolforge.build_runs import commit_of
@@ -69,7 +69,7 @@ class ToolforgeWorld:
 
 @asynccontextmanager
 async def toolforge_world(_directory: Path) -> AsyncIterator[ToolforgeWorld]:
-    start = created_at(DEPLOYMENT)
+    start = names.creation_time(DEPLOYMENT)
     assert start is not None
     async with toolforge(start) as services:
         yield ToolforgeWorld(services)

@@ -15,7 +15,7 @@ from tests.support.toolforge.world import Toolforge
 TOOL = "demo"
 REPOSITORY = "https://git.example.org/demo.git"
 DEPLOYMENT = "20261121-222725-aaaaaaaaaa"  # the second at which the stand-ins' time begins
-LATER = "20261121-222800-bbbbbbbbbb"
+LATER = "20261121-222725-bbbbbbbbbb"
 START = r"^POST /v1/tool/demo/builds$"
 
 
@@ -144,22 +144,30 @@ async def test_a_build_whose_answer_was_lost_is_found_again(world: Toolforge) ->
     assert (build.id, world.builds.started) == (world.builds.runs[TOOL][0].id, 1)
 
 
-async def test_another_deployment_that_forces_a_build_gets_its_own(world: Toolforge) -> None:
+async def test_a_build_tells_which_deployment_asked_for_it(world: Toolforge) -> None:
+    await world.backend.builds.start(TOOL, request())
+    assert (await only(world)).deployment == DEPLOYMENT
+    assert world.builds.runs[TOOL][0].parameters["envvars"] == {"PTD_DEPLOYMENT": DEPLOYMENT}
+
+
+async def test_another_deployment_of_the_same_second_gets_its_own(world: Toolforge) -> None:
     first = await world.backend.builds.start(TOOL, request())
-    world.advance(60)
     second = await world.backend.builds.start(TOOL, request(deployment=LATER))
     assert (first.id != second.id, world.builds.started) == (True, 2)
 
 
-async def test_a_deployment_without_a_time_in_its_name_joins_what_still_goes(
-    world: Toolforge,
-) -> None:
+async def test_a_build_that_somebody_started_by_hand_is_nobody_s(world: Toolforge) -> None:
+    body = {"source_url": REPOSITORY, "ref": "main", "image_name": "web"}
+    await world.builds.start(TOOL, body)
+    assert (await only(world)).deployment == ""
+    mine = await world.backend.builds.start(TOOL, request())
+    assert (mine.deployment, world.builds.started) == (DEPLOYMENT, 2)
+
+
+async def test_a_deployment_that_was_named_by_hand_is_found_again_too(world: Toolforge) -> None:
     wanted = request(deployment="by-hand")
-    first = await world.backend.builds.start(TOOL, wanted)
-    joined = await world.backend.builds.start(TOOL, wanted)
-    world.advance(10)
-    fresh = await world.backend.builds.start(TOOL, wanted)
-    assert (joined.id, fresh.id != first.id) == (first.id, True)
+    builds = [await world.backend.builds.start(TOOL, wanted) for _ in range(2)]
+    assert (builds[0].id == builds[1].id, world.builds.started) == (True, 1)
 
 
 async def test_a_failed_build_tells_the_end_of_its_log_and_asks_for_it_once(

@@ -130,9 +130,17 @@ ROWS = {
         observed(with_builds(PINNED), builds=(build(state=BuildState.RUNNING, by="d1"),)),
         Reason.BUILDING,
     ),
-    "a build of a service that cannot tell who asked is known by its time": Row(
-        observed(with_builds(PINNED), builds=(build(state=BuildState.RUNNING, by=None),)),
+    "an identical build that somebody started by hand is joined": Row(
+        observed(with_builds(PINNED), builds=(build(state=BuildState.RUNNING, by=""),)),
         Reason.BUILDING,
+    ),
+    "force_build takes no build of the same second that is not its own": Row(
+        observed(
+            with_builds(PINNED, force_build=True),
+            builds=(build(by="", created=NOW), build(state=BuildState.RUNNING, created=NOW)),
+        ),
+        Reason.BUILDING,
+        (actions.StartBuild(request()),),
     ),
     "an identical build that is still going is joined": Row(
         observed(with_builds(PINNED), builds=(build(state=BuildState.PENDING, by="d0"),)),
@@ -278,13 +286,13 @@ ROWS = {
         Reason.CANCELLED,
         ends=State.CANCELLED,
     ),
-    "cancelled, a recorded build of an unknown starter is stopped": Row(
+    "cancelled, a build that it joined goes on for whoever started it": Row(
         observed(
             with_builds({"web": {"commit": COMMIT, "build_id": "b1"}}, cancel=True),
-            builds=(build(state=BuildState.RUNNING, by=None, build_id="b1"),),
+            builds=(build(state=BuildState.RUNNING, by="", build_id="b1"),),
         ),
-        Reason.CANCELLING,
-        (actions.CancelBuild("b1"),),
+        Reason.CANCELLED,
+        ends=State.CANCELLED,
     ),
     "cancelled and nothing left to stop, it ends": Row(
         observed(with_builds(PINNED, cancel=True)), Reason.CANCELLED, ends=State.CANCELLED
