@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 
 from apscheduler.triggers.base import BaseTrigger
 
-# A turn that fell into this time before a start was perhaps nobody's: as long as it takes until
-# another process leads. It is made good within the shorter time, which doubles the checks then.
-MISSED, MADE_GOOD = timedelta(seconds=20), timedelta(seconds=15)
+# So long nobody may have led before a start: as long as it takes until another process leads.
+LEADERLESS = timedelta(seconds=20)
+# What was missed is made good in this part of the time: at two and a half times the usual rate.
+_FASTER = 2 / 3
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -38,7 +39,7 @@ class Turns(BaseTrigger):  # type: ignore[misc] # it has no types
     def missed(self, now: datetime) -> timedelta | None:
         """At a start: how soon to make a turn good that nobody may have taken, if there is one."""
         left = self.until(now)
-        wait = (MISSED - (self.interval - left)) * (MADE_GOOD / MISSED)
+        wait = (LEADERLESS + self._jitter - (self.interval - left)) * _FASTER
         return wait if timedelta(0) <= wait < left else None
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
