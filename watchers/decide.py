@@ -299,12 +299,12 @@ def _create(name: str, components: Sequence[str], watches: Mapping[str, Componen
 def _checks_are_due(status: ToolConfigStatus, case: Case) -> bool:
     """Whether it is time to write down that nothing was new.
 
-    By the newest time written, so that a tool with many repositories is not written to by each.
+    By the newest time written, so that a tool with many repositories is not written to by each;
+    a host that gives no answer for long has nothing newer to write.
     """
-    if not case.checked:
-        return False
+    done = [case.checked[name] for name in status.components if name in case.checked]
     written = [watch.checked_at for watch in status.components.values() if watch.checked_at]
-    return not written or case.now - max(written) >= RECORD_CHECKS_EVERY
+    return bool(done) and (not written or max(done) - max(written) >= RECORD_CHECKS_EVERY)
 
 
 def _with_checks(status: ToolConfigStatus, case: Case) -> ToolConfigStatus:

@@ -48,14 +48,15 @@ def case(
     *deployments: Known,
     spec: ToolConfigSpec = FOLLOWS_WEB,
     now: datetime = NOW,
+    answered: datetime | None = None,
 ) -> Case:
-    """A tool that follows `web`, unless `spec` says otherwise."""
+    """A tool that follows `web`, unless `spec` says otherwise; the host answered now, if ever."""
     metadata = ObjectMeta(
         name="demo-config", namespace="tool-demo", creation_timestamp=ago(9999), generation=3
     )
     status = ToolConfigStatus(components=dict(stored or {}), observed_generation=3)
     config = ToolConfig(metadata=metadata, spec=spec, status=status)
-    checked = dict.fromkeys(sights or (), now)
+    checked = dict.fromkeys(sights or (), answered or now)
     return Case("demo", config, deployments, now, sights or {}, checked)
 
 

@@ -238,6 +238,22 @@ ROWS: list[tuple[str, Case, Record | Create | Rest, dict[str, Verdict]]] = [
         {"web": Verdict.TROUBLE},
     ),
     (
+        "trouble that lasts longer than ten minutes is not written again either",
+        case(
+            {
+                "web": watch(
+                    checked_at=ago(9000),
+                    error="There is no main. Push it.",
+                    error_reason="RefNotFound",
+                )
+            },
+            {"web": IMPOSSIBLE},
+            answered=ago(9000),
+        ),
+        Rest(),
+        {"web": Verdict.TROUBLE},
+    ),
+    (
         "trouble that passed is forgotten",
         case({"web": watch(error="x", error_reason="RefNotFound")}, {"web": Seen(OLD)}),
         records({"web": watch(checked_at=NOW)}),
