@@ -23,6 +23,7 @@ class _Host:
     asked: deque[datetime] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     rate: float | None = None
     complained_at: float = 0.0
+    complaining: bool = False  # no good answer since
     free: datetime | None = None
 
 
@@ -53,13 +54,20 @@ class Rates:
         state = self._hosts.get(host)
         if state is None or state.rate is None:
             return
+        state.complaining = False
         state.rate += state.complained_at * _STEP
         if state.rate >= state.complained_at * _BORNE:
             state.rate = state.free = None
 
     def busy(self, host: str) -> None:
-        """The host said that it is asked too much."""
+        """The host said that it is asked too much; until it answers well, that is one complaint.
+
+        Whoever asks while it is left alone tries it, and is not what it complains about.
+        """
         state = self._hosts.setdefault(host, _Host())
+        if state.complaining:
+            return
+        state.complaining = True
         state.complained_at = state.rate or _rate(state.asked)
         state.rate = max(state.complained_at / 2, SLOWEST)
 

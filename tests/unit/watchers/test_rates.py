@@ -49,10 +49,19 @@ def test_each_complaint_halves_it_down_to_one_a_minute() -> None:
     rates = Rates()
     asked(rates, 20, SECOND)
     seen = []
-    for _ in range(7):
+    for _ in range(9):
         rates.busy(HOST)
-        seen.append(rates.limits()[HOST])
-    assert seen == [1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32, SLOWEST, SLOWEST]
+        seen.append(round(rates.limits()[HOST], 3))
+        rates.good(HOST)
+    assert seen == [0.5, 0.3, 0.18, 0.108, 0.065, 0.039, 0.023, 0.017, 0.017]
+
+
+def test_a_host_that_is_overloaded_for_long_is_not_slow_for_long_after() -> None:
+    rates = Rates()
+    asked(rates, 20, SECOND)
+    for _ in range(10):
+        rates.busy(HOST)
+    assert rates.limits() == {HOST: 1 / 2}
 
 
 def test_good_answers_bring_it_back_little_by_little() -> None:
