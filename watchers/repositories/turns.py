@@ -10,10 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 from apscheduler.triggers.base import BaseTrigger
 
-# So long nobody may have led before a start: as long as it takes until another process leads.
+# So long nobody may have led before a start: as long as it takes until another process leads. What
+# was missed comes that much later, so that a start at most doubles the rate.
 LEADERLESS = timedelta(seconds=20)
-# What was missed is made good in this part of the time: at two and a half times the usual rate.
-_FASTER = 2 / 3
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -39,7 +38,7 @@ class Turns(BaseTrigger):  # type: ignore[misc] # it has no types
     def missed(self, now: datetime) -> timedelta | None:
         """At a start: how soon to make a turn good that nobody may have taken, if there is one."""
         left = self.until(now)
-        wait = (LEADERLESS + self._jitter - (self.interval - left)) * _FASTER
+        wait = LEADERLESS + self._jitter - (self.interval - left)
         return wait if timedelta(0) <= wait < left else None
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
