@@ -4,30 +4,15 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
-from prometheus_client import CollectorRegistry
-
-from controller.app.control import Leadership
-from controller.metrics import LeaderMetrics
-from controller.runtime import leader
-from controller.store.calls import Calls
-from controller.store.leases import Leases
 from tests import builders
 from tests.faults import scenarios, timeline, trials
+from tests.faults.candidates import candidate, leading
 from tests.faults.conftest import Tried
 from tests.faults.oracle import result_of
 from tests.faults.tape import Entry
-from tests.faults.world import CLOCKS, Life, World, opened
+from tests.faults.world import World, opened
 
-TERMS = leader.Terms()
 ROUNDS = 40 if trials.WHOLE else 4
-
-
-def candidate(_: World, calls: Calls, identity: str) -> Leadership:
-    """What `controller.app.cluster` makes."""
-    leases = Leases(calls, "default", "push-to-deploy", TERMS.request)
-    clocks = leader.Clocks(CLOCKS.monotonic, CLOCKS.utc, random.random)
-    metrics = LeaderMetrics(CollectorRegistry())
-    return leader.Leadership(leases, identity, clocks, metrics, TERMS)
 
 
 def play(work: Callable[[World], Awaitable[None]], seed: int = 1) -> None:
@@ -39,17 +24,6 @@ def play(work: Callable[[World], Awaitable[None]], seed: int = 1) -> None:
             await work(world)
 
     timeline.run(main, seed)
-
-
-async def leading(world: World) -> Life:
-    """The life that leads, as soon as there is one."""
-    end = timeline.seconds() + 60
-    while timeline.seconds() < end:
-        for life in world.lives:
-            if not (life.wire.dead or life.wire.cut) and life.control.may_act():
-                return life
-        await asyncio.sleep(0.25)
-    raise AssertionError("nobody leads")
 
 
 def effects(world: World) -> list[Entry]:

@@ -292,7 +292,7 @@ class World:
 
 
 @asynccontextmanager
-async def opened(plan: Plan = (), **fields: Any) -> AsyncIterator[World]:
+async def opened(plan: Plan = (), kind: type[World] = World, **fields: Any) -> AsyncIterator[World]:
     """A world with an empty tool `demo`, and one controller in it, on a virtual loop."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=_memory())))
@@ -308,7 +308,7 @@ async def opened(plan: Plan = (), **fields: Any) -> AsyncIterator[World]:
                 timeout=aiohttp.ClientTimeout(total=None),
             )
         )
-        world = World(folder, plane, session, Tape(plan), **fields)
+        world = kind(folder, plane, session, Tape(plan), **fields)
         for name, app in (("builds", builds_app(world.builds)), ("jobs", jobs_app(world.jobs))):
             server = await stack.enter_async_context(TestServer(app))
             world.upstreams[name] = str(server.make_url("")).rstrip("/")
