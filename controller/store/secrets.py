@@ -8,14 +8,14 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from controller.models.meta import namespace_of
 from controller.store import errors
 from controller.store.calls import JSON, Calls
+from controller.store.core import Core
 
-if TYPE_CHECKING:
-    pass
+_SECRETS = "namespaces/{namespace}/secrets"
+_SECRET = f"{_SECRETS}/{{name}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,64 +34,43 @@ class Secrets:
     """Secrets and namespaces of tools. Every call raises `store.errors` and nothing else."""
 
     def __init__(self, calls: Calls) -> None:
-        # Imported here because the core API's models cost 24 MiB and 0.6 s.
-        from kubernetes.aio.client.api.core_v1_api import CoreV1Api  # noqa: PLC0415
-
-        self._calls = calls
-        self._core: CoreV1Api = CoreV1Api(calls.connection.calls)
+        self._core = Core(calls)
 
     async def get(self, tool: str, name: str) -> Secret:
         """A Secret; NotFound if there is none."""
-        return _read(
-            await self._calls.ask(
-                "GET",
-                self._core.read_namespaced_secret_without_preload_content,
-                *(name, namespace_of(tool)),
-            )
-        )
+        return _read(await self._core.ask("GET", _SECRET, _names(tool, name)))
 
     async def create(self, tool: str, secret: Secret) -> Secret:
         """Store a new Secret; AlreadyExists if the name is taken."""
-        return _read(
-            await self._calls.ask(
-                "POST",
-                self._core.create_namespaced_secret_without_preload_content,
-                *(namespace_of(tool), _body(tool, secret)),
-            )
-        )
+        body = _body(tool, secret)
+        return _read(await self._core.ask("POST", _SECRETS, _names(tool), body))
 
     async def replace(self, tool: str, secret: Secret) -> Secret:
         """Store a Secret that was read and changed; Conflict if it is not as it was read."""
-        return _read(
-            await self._calls.ask(
-                "PUT",
-                self._core.replace_namespaced_secret_without_preload_content,
-                *(secret.name, namespace_of(tool), _body(tool, secret)),
-            )
-        )
+        names, body = _names(tool, secret.name), _body(tool, secret)
+        return _read(await self._core.ask("PUT", _SECRET, names, body))
 
     async def delete(self, tool: str, name: str) -> None:
         """Remove a Secret; NotFound if there is none."""
-        await self._calls.ask(
-            "DELETE",
-            self._core.delete_namespaced_secret_without_preload_content,
-            *(name, namespace_of(tool)),
-        )
+        await self._core.ask("DELETE", _SECRET, _names(tool, name))
 
     async def ensure_namespace(self, tool: str) -> None:
         """Have the tool's namespace exist."""
-        name = namespace_of(tool)
         try:
-            await self._calls.ask("GET", self._core.read_namespace_without_preload_content, name)
+            await self._core.ask("GET", "namespaces/{namespace}", _names(tool))
         except errors.NotFound:
-            await self._create_namespace(name)
+            await self._create_namespace(namespace_of(tool))
 
     async def _create_namespace(self, name: str) -> None:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         try:
-            await self._calls.ask("POST", self._core.create_namespace_without_preload_content, body)
+            await self._core.ask("POST", "namespaces", {}, body)
         except errors.AlreadyExists:
             return
+
+
+def _names(tool: str, name: str | None = None) -> dict[str, str]:
+    return {"namespace": namespace_of(tool)} | ({} if name is None else {"name": name})
 
 
 def _body(tool: str, secret: Secret) -> JSON:
