@@ -6,6 +6,7 @@ as summaries. An older version never replaces a newer one, whoever brings it, an
 never comes back: uids are unique for ever. No requests, no clock, no decisions.
 """
 
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -207,7 +208,7 @@ class Cache:
 def place_of(stored: JSON) -> Place:
     """Namespace and name of a stored object."""
     metadata = stored["metadata"]
-    return metadata["namespace"], metadata["name"]
+    return sys.intern(metadata["namespace"]), metadata["name"]
 
 
 def identity(held: Held) -> tuple[str, int]:

@@ -5,17 +5,18 @@ records of them. Made from the stored JSON without a model: a tenth of the time,
 space. Used by the cache, the reconcile core and the API. No I/O.
 """
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar, cast
 
 from controller.models.meta import ObjectMeta
 from controller.models.reasons import Reason
 from controller.models.toolconfig import ToolConfigStatus
 from controller.models.tooldeployment import State, Trigger
 
+_Words = TypeVar("_Words", bound=tuple[Any, ...])
 _FINAL = tuple(state.value for state in State if state.final)
 
 
@@ -61,12 +62,22 @@ class DeploymentSummary:
             finished_at=_time(status.get("finished_at")),
             trigger=Trigger(trigger.get("kind", Trigger.MANUAL)),
             reason=Reason(status["reason"]) if status.get("reason") else None,
-            commits=tuple((sys.intern(n), sys.intern(c)) for n, c in sorted(commits.items())),
-            components=tuple(sys.intern(n) for n in sorted({*builds, *runs})),
+            commits=_shared(tuple(_shared(pair) for pair in sorted(commits.items()))),
+            components=_shared(tuple(sorted({*builds, *runs}))),
             history=history,
-            pinned=tuple(sys.intern(n) for n in sorted(_part(trigger, "commits"))),
-            applied=tuple(sys.intern(n) for n, run in sorted(runs.items()) if run.get("change")),
+            pinned=_shared(tuple(sorted(_part(trigger, "commits")))),
+            applied=_shared(tuple(n for n, run in sorted(runs.items()) if run.get("change"))),
         )
+
+
+@lru_cache(maxsize=4096)
+def _first(value: tuple[Any, ...]) -> tuple[Any, ...]:
+    return value
+
+
+def _shared(value: _Words) -> _Words:
+    """An equal tuple of strings that is held already: the deployments of a tool are much alike."""
+    return cast(_Words, _first(value))
 
 
 def is_final(stored: Mapping[str, Any]) -> bool:
