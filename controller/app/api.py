@@ -80,7 +80,7 @@ class Api(Role):
         made = parts_of(settings, calls, SYSTEM, trust, watch.cache)
         parts = replace(made, existing=await self._existing(), changes=changes)
         app = application(lambda: parts, self._metrics.http, _PREFIXES)
-        ready = {"control plane": parts.health.problem}
+        ready = {"control plane": parts.health.problem, "objects": watch.unsynced}
         OpsRoutes(self._metrics.registry, {}, ready).mount(app)
         await self._listen(app)
         return lambda: _all(parts.health.keep_looking(), watch.run())

@@ -61,6 +61,10 @@ class DeploymentWatch:
         self._reflector = Reflector(kinds.DEPLOYMENTS, Feed(calls), self.cache, metrics, pace)
         changes.mirror = CachedDeployments(self.cache, self.fresh)
 
+    def unsynced(self) -> str | None:
+        """A check for readiness: None when all deployments have been read."""
+        return None if self._reflector.synced.is_set() else "the deployments are being read"
+
     def fresh(self) -> bool:
         """Whether everything was read, and the control plane is heard."""
         return self._reflector.synced.is_set() and self._reflector.age <= SILENT
