@@ -137,13 +137,14 @@ async def started(*command: str, log: Path, **variables: str) -> AsyncIterator[p
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Bench]:
-    """Everything that a deployment needs."""
+async def surroundings(folder: Path) -> AsyncIterator[dict[str, str]]:
+    """Control plane, git host, builds-api and jobs-api; the settings that lead there."""
     builds, jobs, git, api = (free_port() for _ in range(4))
-    repository = f"http://127.0.0.1:{git}/tool.git"
     # The stand-in of builds-api does not ask it, but finds the same commit.
-    refhost = ("tests.bench.refhost", str(git), commit_of(repository, "main"))
+    commit = commit_of(f"http://127.0.0.1:{git}/tool.git", "main")
+    refhost = ("tests.bench.refhost", str(git), commit)
     kubeconfig = folder / "kubeconfig"
+    kubeconfig.unlink(missing_ok=True)
     toolforge = (
         *("tests.support.toolforge", "--builds-port", str(builds), "--jobs-port", str(jobs)),
         *("--build-pending", "0", "--build-seconds", "1", "--parallel", "1000"),
@@ -168,15 +169,23 @@ async def running(folder: Path) -> AsyncIterator[Bench]:
     ):
         while not kubeconfig.is_file():  # noqa: ASYNC110 - of another process
             await asyncio.sleep(0.05)
-        async with (
-            started("controller", "controller", log=folder / "ptd.log", **settings) as controller,
-            started("controller", "api", log=folder / "api.log", **settings),
-            client(kubeconfig) as (store, secrets, cache),
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
-        ):
-            await led(folder / "ptd.log")
-            served = Api(session, f"http://127.0.0.1:{api}")
-            yield Bench(controller, served, store, secrets, cache, repository)
+        yield settings
+
+
+@contextlib.asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[Bench]:
+    """Everything that a deployment needs."""
+    async with (
+        surroundings(folder) as settings,
+        started("controller", "controller", log=folder / "ptd.log", **settings) as controller,
+        started("controller", "api", log=folder / "api.log", **settings),
+        client(folder / "kubeconfig") as (store, secrets, cache),
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
+    ):
+        await led(folder / "ptd.log")
+        served = Api(session, f"http://127.0.0.1:{settings['PTD_API_PORT']}")
+        repository = f"http://{settings['PTD_GIT_ALLOW']}/tool.git"
+        yield Bench(controller, served, store, secrets, cache, repository)
 
 
 async def led(log: Path) -> None:
