@@ -212,7 +212,8 @@ async def _errors_in_our_form(request: web.Request, handler: WebHandler) -> web.
         if error.status < 400:
             raise
         allow = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
-        problem = problems.Problem(error.status, (HTTPStatus(error.status).phrase,))
+        detail = texts.NOTHING_HERE if error.status == 404 else ""
+        problem = problems.Problem(error.status, (HTTPStatus(error.status).phrase,), detail=detail)
         return _failed(request, problem, allow)
     except Exception as error:  # noqa: BLE001 - the last one to see it
         problem = problems.of(error)

@@ -102,10 +102,20 @@ def _flat(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         key = names.get(name, name)
         if isinstance(value, Mapping):
             yield from ((f"{key}.{inner}", it) for inner, it in _flat(value))
+        elif name == "mistakes":
+            yield from (("mistake", _place(it)) for it in value)
         elif isinstance(value, list):
             yield from ((key, it) for it in value)
         else:
             yield key, value
+
+
+def _place(mistake: Mapping[str, Any]) -> str:
+    """`FILE LINE COLUMN words`, for `read`; 0 is an unknown line."""
+    path = f"{mistake['path']}: " if mistake["path"] else ""
+    words = f"{path}{mistake['message']} {mistake['hint']}"
+    place = (mistake["file"] or "-", mistake["line"] or 0, mistake["column"] or 0)
+    return f"{' '.join(map(str, place))} {words}"
 
 
 def _line(value: object) -> str:

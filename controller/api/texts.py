@@ -26,6 +26,7 @@ WAIT_WANTS_A_KEY = (
     "With 'Prefer: wait' send an Idempotency-Key, one for each job and attempt: without it, asking "
     "again would deploy again"
 )
+NOTHING_HERE = "Nothing is at this address; is the address of the deployment API right?"
 NOT_AN_OBJECT = "Input should be a valid dictionary or object to extract fields from"
 
 

@@ -6,6 +6,7 @@ namespace `tool-x` gives the tool, so that inside of a tool's account nothing ha
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,8 +17,10 @@ from typing import Any, TypeVar
 import click
 import yaml
 
+from controller.cli import silence
 from controller.models import meta
 
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,56}[a-z0-9])?")
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -40,12 +43,16 @@ class Access:
     def connected(self, work: "Callable[[Any], Awaitable[T]]") -> T:
         """Do `work` with a `controller.store.calls.Calls`; failures become messages."""
         from controller import errors  # noqa: PLC0415
+        from controller.store import errors as store_errors  # noqa: PLC0415
         from controller.store.client import NoAccess  # noqa: PLC0415
 
         try:
             return asyncio.run(self._call(work))
         except NoAccess as error:
             raise click.ClickException(f"no control plane: {error}") from error
+        except store_errors.Unavailable as error:
+            said = silence.of_control_plane(self.kubeconfig, error.message)
+            raise silence.Silent(said) from error
         except errors.Terminal as error:
             hint = f"\n{error.hint}" if error.hint else ""
             raise click.ClickException(f"{error.message}{hint}") from error
@@ -84,6 +91,8 @@ def options(command: Command) -> Command:
 
 def find(kubeconfig: str | None, tool: str | None, namespace: str | None) -> Access:
     """What the options say, completed from the kubeconfig; UsageError where the tool is unknown."""
+    if tool:
+        check_name(tool)
     file = kubeconfig or os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
     if tool and namespace and meta.namespace_of(tool) != namespace:
         raise click.UsageError(f"the tool {tool} lives in the namespace {meta.namespace_of(tool)}")
@@ -95,6 +104,13 @@ def find(kubeconfig: str | None, tool: str | None, namespace: str | None) -> Acc
     if not found:
         raise click.UsageError(f"the namespace {chosen} is not a tool's; say which with --tool")
     return Access(file, found)
+
+
+def check_name(tool: str) -> None:
+    """UsageError for what can be no tool's name: it becomes a part of addresses."""
+    if not _NAME.fullmatch(tool):
+        said = f"{tool!r} is no tool's name: it is made of a-z, 0-9 and -, as in `my-tool`"
+        raise click.UsageError(said)
 
 
 def _namespace(kubeconfig: str) -> str:

@@ -54,6 +54,8 @@ def validate(file: Path, strict: bool, local: bool, as_json: bool) -> None:
         click.echo(report.as_json(name, loaded, valid=valid))
     else:
         _show(name, loaded, strict)
+        if hint := _hints(loaded, file, local):
+            click.echo(hint, err=True)
     sys.exit(0 if valid else 2)
 
 
@@ -109,7 +111,7 @@ def apply(
     loaded = _load(file, local)
     _show(report.name_of(file), loaded, strict)
     if loaded.spec is None or (strict and loaded.warnings):
-        click.echo("Nothing was stored.", err=True)
+        click.echo(f"Nothing was stored. {_hints(loaded, file, local)}".rstrip(), err=True)
         sys.exit(2)
     where = access.find(kubeconfig, tool, namespace)
 
@@ -149,6 +151,13 @@ def _text(file: Path) -> str:
 
 def _load(file: Path, local: bool) -> configs.Loaded:
     return configs.load(_text(file), policy=_LOCAL if local else None)
+
+
+def _hints(loaded: configs.Loaded, file: Path, local: bool) -> str:
+    """What else can be done about a file that only `ptd local` would take."""
+    if local or not loaded.errors or str(file) == "-" or _load(file, True).errors:
+        return ""
+    return "`ptd local` takes it as it is: add --local if that is what this is for."
 
 
 def _show(name: str, loaded: configs.Loaded, strict: bool) -> None:

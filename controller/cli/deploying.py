@@ -24,7 +24,8 @@ from controller.models import durations
 Command = TypeVar("Command", bound=Callable[..., Any])
 Given = Mapping[str, Any]
 
-_PATIENCE = 60.0  # seconds for one request and what is asked again
+_PATIENCE = 60.0  # seconds for a request of a job, and what is asked again
+_AT_A_TERMINAL = 3.0  # there somebody waits who can ask again
 _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
@@ -72,6 +73,7 @@ _key = click.option(
     "--key", help="Of requests with one key only the first deploys. [default: that of the CI job]"
 )
 _id = click.argument("deployment", shell_complete=completing.deployments)
+_latest = click.argument("deployment", default="latest", shell_complete=completing.deployments)
 
 
 @click.command()
@@ -107,14 +109,14 @@ def deploy(**given: Any) -> None:
 
 
 @click.command()
-@_id
+@_latest
 @_key
 @_wait
 @_waiting
 @_json
 @remote.options
 def retry(**given: Any) -> None:
-    """Deploy the commits of DEPLOYMENT once more, after it has failed.
+    """Deploy the commits of DEPLOYMENT, or of the newest one, once more after it has failed.
 
     Exit codes are those of `ptd deploy`.
     """
@@ -122,12 +124,12 @@ def retry(**given: Any) -> None:
 
 
 @click.command()
-@_id
+@_latest
 @_waiting
 @_json
 @remote.options
 def wait(**given: Any) -> None:
-    """Wait until DEPLOYMENT has ended.
+    """Wait until DEPLOYMENT, or what is the newest one now, has ended.
 
     Exit codes are those of `ptd deploy --wait`.
     """
@@ -135,13 +137,13 @@ def wait(**given: Any) -> None:
 
 
 @click.command()
-@click.argument("deployment", default="latest", shell_complete=completing.deployments)
+@_latest
 @_json
 @remote.options
 def status(deployment: str, as_json: bool, **given: Any) -> None:
     """Show DEPLOYMENT, or the newest one."""
     there = remote.find(given)
-    shown = _done(_ask(there, "GET", f"deployment/{deployment}"))
+    shown = _done(_ask(there, "GET", f"deployment/{deployment}"), given | {"as_json": as_json})
     if as_json:
         click.echo(json.dumps(shown, indent=2))
         return
@@ -161,11 +163,13 @@ def cancel(**given: Any) -> None:
     With --wait, exit code 0 says that it is cancelled.
     """
     there = remote.find(given)
-    shown = _done(_ask(there, "PUT", f"deployment/{given['deployment']}/cancel"))
+    shown = _done(_ask(there, "PUT", f"deployment/{given['deployment']}/cancel"), given)
     if not given["wait"]:
-        click.echo(f"{shown['deploy_id']}: {shown['status']}")
+        found = f"{shown['deploy_id']}: {shown['status']}"
+        click.echo(json.dumps(shown, indent=2) if given["as_json"] else found)
         return
-    ended = Following(there, shown["deploy_id"], given["timeout"], follows=False).end()
+    out = None if given["as_json"] else report.console(stderr=True)
+    ended = Following(there, shown["deploy_id"], given["timeout"], False, out).end()
     cancelled = ended.record.get("state") == "cancelled"
     _end(Outcome(Exit.OK if cancelled else ended.code, ended.record), given)
 
@@ -173,7 +177,8 @@ def cancel(**given: Any) -> None:
 def _make(given: Given, path: str, body: Mapping[str, Any] | None) -> None:
     there = remote.find(given)
     headers = {"Idempotency-Key": given["key"] or _key_of_job()}
-    shown = _done(_ask(there, "POST", path, body=body, headers=headers))
+    patience = given["timeout"] if given["wait"] else None
+    shown = _done(_ask(there, "POST", path, patience, body=body, headers=headers), given)
     name = shown["deploy_id"]
     if given["wait"]:
         click.echo(f"deployment {name} of {there.tool}", err=True)
@@ -196,7 +201,7 @@ def _follow(there: Remote, name: str, given: Given) -> NoReturn:
         if not _is_to_be_cancelled(given["cancel_on_interrupt"], following.name):
             message = f"{following.name} goes on: `ptd wait {following.name}` waits for it."
             raise remote.Failed(Exit.OUT_OF_TIME, message) from None
-    _done(_ask(there, "PUT", f"deployment/{following.name}/cancel"))
+    _done(_ask(there, "PUT", f"deployment/{following.name}/cancel"), given)
     _end(following.end(), given)
 
 
@@ -210,22 +215,25 @@ def _is_to_be_cancelled(said: bool, name: str) -> bool:
 
 
 def _end(ended: Outcome, given: Given) -> NoReturn:
-    files = {"junit": given["junit"], "dotenv": given["dotenv"]}
+    files = {name: given.get(name) for name in ("junit", "dotenv")}
     outcome.report(ended, as_json=given["as_json"], **files)
     sys.exit(int(ended.code))
 
 
-def _ask(there: Remote, method: str, path: str, **options: Any) -> Reply:
-    return there.insist(method, path, there.clock() + _PATIENCE, **options)
+def _ask(
+    there: Remote, method: str, path: str, patience: float | None = None, **options: Any
+) -> Reply:
+    """Ask for as long as was said; else a minute in a job, and seconds at a terminal."""
+    usual = _AT_A_TERMINAL if sys.stderr.isatty() else _PATIENCE
+    return there.insist(method, path, there.clock() + (patience or usual), **options)
 
 
-def _done(reply: Reply) -> dict[str, Any]:
-    """The data of a success; Failed with the words of what was refused."""
+def _done(reply: Reply, given: Given) -> dict[str, Any]:
+    """The data of a success; what was refused is told as the end of a deployment is."""
     if reply.status == 200:
         data: dict[str, Any] = reply.body["data"]
         return data
-    refused = outcome.refused(reply.status, reply.problem)
-    raise remote.Failed(refused.code, str(reply.problem.get("detail", f"HTTP {reply.status}")))
+    _end(outcome.refused(reply.status, reply.problem), given)
 
 
 def _pins(given: tuple[str, ...]) -> dict[str, str]:

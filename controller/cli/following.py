@@ -13,10 +13,10 @@ from rich.console import Console
 
 from controller.cli import outcome
 from controller.cli.outcome import Exit, Outcome
-from controller.cli.remote import Remote, Reply
+from controller.cli.remote import Away, Remote, Reply
 
 _HELD = 25.0  # seconds that the API holds an answer; less than proxies cut
-_LAST = 30.0  # seconds for the last words, when the time is over
+_LAST = 5.0  # seconds for the last words, when the time is over
 
 
 @dataclass(slots=True)
@@ -42,11 +42,12 @@ class Following:
         until, tag = self.clock() + self.seconds, ""
         while True:
             left = until - self.clock()
-            reply = self._next(max(0.0, min(_HELD, left)), tag, max(until, self.clock() + _LAST))
+            reply = self._next(max(0.0, min(_HELD, left)), tag, max(until, self.clock()) + _LAST)
             if reply.status not in (200, 304):
                 return outcome.refused(reply.status, reply.problem)
             if reply.status == 200:
                 shown, tag = reply.body["data"], reply.headers.get("ETag", "")
+                self.name = shown["deploy_id"]  # that `latest` was, when it was asked for
                 self._say(shown, show)
                 if shown["status"] in ("successful", "failed", "timed_out", "cancelled"):
                     ended = self._verdict(until)
@@ -60,13 +61,18 @@ class Following:
     def _next(self, held: float, tag: str, until: float) -> Reply:
         headers = {"If-None-Match": tag} if tag else {}
         path = f"deployment/{self.name}?wait={held:.1f}"
-        return self.remote.insist("GET", path, until, headers=headers, patience=held + 20)
+        return self.remote.insist(
+            "GET", path, until, self._line, headers=headers, patience=held + 20
+        )
 
     def _verdict(self, until: float) -> Outcome | None:
         """What a final state means; None where the one that replaced it is to be followed."""
         mode = "follow" if self.follows else "fail"
         path = f"deployment/{self.name}/wait?timeout=0&on_superseded={mode}"
-        reply = self.remote.ask("GET", path)
+        try:
+            reply = self.remote.ask("GET", path)
+        except Away:
+            return None  # what asks next waits until it answers again
         if reply.status == 429 and reply.body.get("deploy_id", self.name) != self.name:
             self.name = reply.body["deploy_id"]
             self._line(f"replaced by {self.name}, which is followed")

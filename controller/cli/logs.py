@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from controller.cli import access, completing
+from controller.cli import access, completing, silence
 
 
 @click.command()
@@ -65,7 +65,8 @@ async def _print(found: access.Access, component: str, parameters: dict[str, str
             async for line in response.content:
                 click.echo(line.decode(errors="replace"), nl=False)
     except aiohttp.ClientError as error:
-        raise click.ClickException(f"{configuration.host} does not answer: {error}") from error
+        said = silence.of_control_plane(found.kubeconfig, error)
+        raise silence.Silent(said) from error
 
 
 def _explain(status: int, body: str) -> str:

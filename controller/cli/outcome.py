@@ -16,6 +16,8 @@ from xml.etree import ElementTree as Xml
 
 import click
 
+from controller.cli import annotating
+
 JSON = Mapping[str, Any]
 
 
@@ -81,14 +83,18 @@ def sentences(outcome: Outcome) -> Iterator[str]:
         return
     about = f"{name}: {record.get('state', '')}: " if name and record.get("state") else ""
     yield f"{about}{record.get('detail') or record.get('title', '')}"
-    for word in ("reason", "component", "commit", "superseded_by"):
+    for mistake in record.get("mistakes") or ():
+        place = [str(mistake[it]) for it in ("file", "line", "column") if mistake.get(it)]
+        yield "  " + ": ".join([":".join(place), annotating.said(mistake)][not place :])
+    for word in ("reason", "owner", "component", "commit", "superseded_by"):
         if record.get(word):
             yield f"  {word.replace('_', ' ')}: {record[word]}"
     if record.get("log_tail"):
         yield "  the last lines of its log:"
         yield from (f"    {line}" for line in record["log_tail"])
     if kept := record.get("kept_running"):
-        yield f"  what ran before still runs: {kept['deploy_id']}"
+        at = kept.get("commits", {}).get(record.get("component"), "")[:10]
+        yield f"  what ran before still runs: {kept['deploy_id']} {at}".rstrip()
     if record.get("hint"):
         yield f"  {record['hint']}"
     if outcome.code is Exit.PLATFORM and name:
@@ -103,17 +109,14 @@ def report(outcome: Outcome, *, as_json: bool, junit: Path | None, dotenv: Path 
         for line in sentences(outcome):
             click.echo(line, err=outcome.code is not Exit.OK)
     if outcome.code is not Exit.OK and os.environ.get("GITHUB_ACTIONS") == "true":
-        first = next(sentences(outcome))
-        click.echo(f"::error title=Deployment::{_escaped(first)}", err=True)
+        workspace = Path(os.environ.get("GITHUB_WORKSPACE") or ".")
+        mistakes = outcome.record.get("mistakes") or ()
+        for line in annotating.annotations(sentences(outcome), mistakes, workspace):
+            click.echo(line, err=True)
     if junit is not None:
         junit.write_text(_junit(outcome), encoding="utf-8")
     if dotenv is not None:
         dotenv.write_text("".join(_dotenv(outcome)), encoding="utf-8")
-
-
-def _escaped(text: str) -> str:
-    """As GitHub's workflow commands want it."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _dotenv(outcome: Outcome) -> Iterator[str]:
@@ -128,19 +131,23 @@ def _junit(outcome: Outcome) -> str:
     """One case a component, so that a merge request shows which one failed; else one in all."""
     record, failed = outcome.record, outcome.code is not Exit.OK
     components: Mapping[str, Any] = record.get("components") or {}
-    blamed = record.get("component")
+    blamed = [n for n, it in components.items() if n == record.get("component") or _broke(it)]
     suite = Xml.Element("testsuite", name=f"deployment {record.get('deploy_id', '')}".rstrip())
-    if failed and blamed not in components:
+    if failed and not blamed:
         _case(suite, "deployment", record)
     elif not components:
         _case(suite, "deployment", None)
     for name, became in components.items():
-        case = _case(suite, name, record if failed and name == blamed else None)
-        if failed and name != blamed and became.get("run") == "skipped":
+        case = _case(suite, name, record if failed and name in blamed else None)
+        if failed and name not in blamed and became.get("run") == "skipped":
             Xml.SubElement(case, "skipped")
     suite.set("tests", str(len(suite)))
     suite.set("failures", str(len(suite.findall("testcase/failure"))))
     return Xml.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _broke(became: Mapping[str, Any]) -> bool:
+    return "failed" in (became.get("build"), became.get("run"))
 
 
 def _case(suite: Xml.Element, name: str, failed: JSON | None) -> Xml.Element:

@@ -19,13 +19,14 @@ from urllib import error, request
 
 import click
 
-from controller.cli import access
+from controller.cli import access, reaching, silence
 from controller.cli.outcome import Exit
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _MARGIN = 20.0  # seconds that an answer may take
 _LONGEST_PAUSE = 10.0
+_FOREIGN = "HTTP {}, not in the words of the deployment API: is its address right?"
 _AGAIN = (408, 429, 500, 502, 503, 504)
 
 
@@ -38,7 +39,16 @@ class Failed(click.ClickException):
 
 
 class Away(Exception):
-    """No answer came."""
+    """No answer came; the message says from where and why."""
+
+
+Tell = Callable[[str], None]
+"""Says a line of trouble to whoever looks on."""
+
+
+def to_stderr(line: str) -> None:
+    """Tell it there."""
+    click.echo(line, err=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +64,23 @@ class Reply:
         """What is wrong, as a record, in whatever form it came."""
         if "type" in self.body:
             return self.body
-        said = (self.body.get("messages") or {}).get("error") or [f"HTTP {self.status}"]
+        if isinstance(inner := self.body.get("problem"), dict):
+            return inner
+        said = (self.body.get("messages") or {}).get("error") or [_FOREIGN.format(self.status)]
         return {"status": self.status, "detail": " ".join(map(str, said))}
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A tool at an API. The bearer token appears in no message."""
+    """A tool at an API. The bearer token appears in no message.
+
+    `kubeconfig`: the file that named the address, "" where DEPLOY_API or --api did.
+    """
 
     base: str
     tool: str
     bearer: str = field(repr=False)
+    kubeconfig: str = ""
     trust: ssl.SSLContext | None = None
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -87,7 +103,9 @@ class Remote:
             sent["Content-Type"] = "application/json"
         url = f"{self.base}/v1/tool/{self.tool}/{path}"
         asked = request.Request(url, data=data, headers=sent, method=method)  # noqa: S310
-        opener = request.build_opener(_NoRedirects, request.HTTPSHandler(context=self.trust))
+        opener = request.build_opener(
+            _NoRedirects, reaching.Plain, reaching.Secure(context=self.trust)
+        )
         try:
             with opener.open(asked, timeout=patience) as answer:
                 return Reply(answer.status, dict(answer.headers), _object(answer.read()))
@@ -95,24 +113,35 @@ class Remote:
             with answer:
                 return Reply(answer.code, dict(answer.headers), _object(answer.read()))
         except (OSError, HTTPException) as failure:
-            reason = getattr(failure, "reason", failure)
-            raise Away(f"{self.base} does not answer: {reason}") from failure
+            raise Away(silence.words(self.base, getattr(failure, "reason", failure))) from failure
 
-    def insist(self, method: str, path: str, until: float, **options: Any) -> Reply:
-        """Ask until there is an answer that is final, or the time is over; Failed then."""
-        pause = 1.0
+    def insist(
+        self, method: str, path: str, until: float, tell: Tell = to_stderr, **options: Any
+    ) -> Reply:
+        """Ask until there is an answer that is final, or the time is over; Failed then.
+
+        Trouble is told when it begins and when it is over: nobody waits before a silent screen.
+        """
+        pause, told = 1.0, ""
         while True:
+            problem, remedy, wait = "", "", pause
             try:
                 reply = self.ask(method, path, **options)
             except Away as away:
-                problem, wait = str(away), pause
+                problem, remedy = str(away), silence.remedy(self.kubeconfig)
             else:
-                if reply.status not in _AGAIN:
-                    return reply
-                problem = str(reply.problem.get("detail"))
-                wait = _seconds(reply.headers.get("Retry-After"), pause)
+                if reply.status in _AGAIN:
+                    problem = str(reply.problem.get("detail"))
+                    wait = _seconds(reply.headers.get("Retry-After"), pause)
+            if not problem:
+                if told:
+                    tell("it answers again")
+                return reply
             if self.clock() + wait >= until:
-                raise Failed(Exit.PLATFORM, f"{problem}\nThe time is over; try again later.")
+                raise Failed(Exit.PLATFORM, f"{problem}\n{remedy}".rstrip())
+            if problem != told:
+                told = problem
+                tell(f"{problem}; asking again. {remedy}".rstrip())
             self.sleep(wait)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -152,6 +181,7 @@ def find(given: Mapping[str, Any]) -> Remote:
     tool = given["tool"] or os.environ.get("DEPLOY_TOOL", "")
     if not tool:
         raise Failed(Exit.USAGE, "Which tool? Say it with --tool, or set DEPLOY_TOOL.")
+    access.check_name(tool)
     return Remote(api.rstrip("/"), tool, _token(given["token_file"], tool))
 
 
@@ -182,7 +212,8 @@ def of_kubeconfig(found: access.Access) -> Remote:
         raise Failed(Exit.USAGE, f"no control plane: {problem}") from problem
     bearer = configuration.api_key.get("BearerToken", "").removeprefix("Bearer ")
     trust = ssl.create_default_context(cafile=configuration.ssl_ca_cert or None)
-    return Remote(f"{configuration.host}/components", found.tool, bearer, trust)
+    base = f"{configuration.host}/components"
+    return Remote(base, found.tool, bearer, found.kubeconfig, trust)
 
 
 def _object(raw: bytes) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def read(text: str) -> Document:
     except UnicodeEncodeError:
         raise _unreadable("The text is not valid Unicode") from None
     if size > MAX_BYTES:
-        raise _unreadable(f"The text has {size} bytes; a config may have {MAX_BYTES}")
+        raise _unreadable(f"The text is larger than the {MAX_BYTES // 1024} KiB of a config")
     try:
         document = _Reader(text).document()
     except UnreadableError:

@@ -2,7 +2,8 @@
 # Deploy a tool and wait until it truly runs: the deployment client for CI, which needs only curl.
 #
 #   ptd-deploy.sh deploy [--commit COMPONENT=SHA]... [--description TEXT] [--no-wait]
-#   ptd-deploy.sh wait | cancel | retry | status DEPLOYMENT
+#   ptd-deploy.sh wait | retry | status [DEPLOYMENT]      the newest one unless it is named
+#   ptd-deploy.sh cancel DEPLOYMENT
 #
 # Options: --timeout 90s|30m|1h, --on-superseded follow|fail, --cancel-on-interrupt, --key KEY,
 #          --junit FILE, --dotenv FILE
@@ -22,12 +23,12 @@ die() {
   status=$1
   shift
   say "$*"
-  annotate "$1"
+  annotate '' "$*"
   exit "$status"
 }
-annotate() { # GitHub shows it beside the commit
-  [ "${GITHUB_ACTIONS:-}" != true ] ||
-    say "::error title=Deployment::$(printf '%s' "$1" | head -n 1 | sed 's/%/%25/g')"
+annotate() { # PLACE TEXT: GitHub shows it beside the commit, or at a line of a file
+  [ "${GITHUB_ACTIONS:-}" != true ] || say "::error ${1}title=Deployment::$(printf '%s\n' "$2" |
+    sed 's/%/%25/g' | awk 'NR > 1 { printf "%%0A" } { printf "%s", $0 }')"
 }
 now() { date +%s; }
 
@@ -40,11 +41,13 @@ waits=yes cancels='' superseded=follow timeout=1h
 case $command in
 deploy) ;;
 wait | cancel | retry | status)
-  case ${1:-} in '' | -*) die 2 "ptd-deploy.sh $command: which deployment?" ;; esac
-  name=$1
-  shift
+  case $command-${1:-} in
+  cancel- | cancel--*) die 2 "ptd-deploy.sh cancel: which deployment?" ;;
+  *- | *--*) name=latest ;;
+  *) name=$1 && shift ;;
+  esac
   ;;
-*) die 2 "usage: ptd-deploy.sh deploy | wait ID | cancel ID | retry ID | status ID [options]; see its first lines" ;;
+*) die 2 "usage: ptd-deploy.sh deploy | wait [ID] | retry [ID] | status [ID] | cancel ID [options]; see its first lines" ;;
 esac
 while [ $# -gt 0 ]; do
   option=$1
@@ -86,6 +89,7 @@ http://* | https://*) ;;
 *) die 2 "DEPLOY_API is no address: it begins with https:// or http://" ;;
 esac
 [ -n "$tool" ] || die 2 "Which tool? Set DEPLOY_TOOL."
+case $tool in -* | *- | *[!a-z0-9-]*) die 2 "'$tool' is no tool's name: it is made of a-z, 0-9 and -" ;; esac
 [ -n "${DEPLOY_TOKEN:-}" ] || die 3 "No deploy token: set DEPLOY_TOKEN.
 \`toolforge components deploy-token create\` makes one for $tool; store it as a secret variable of the CI."
 command -v curl >/dev/null || die 2 "curl is missing"
@@ -116,7 +120,7 @@ request() { # METHOD PATH [options of curl]
   method=$1 path=$2
   shift 2
   : >"$work/answer" >"$work/headers"
-  curl -sS --max-time 90 --connect-timeout 20 -X "$method" -H "@$work/token" \
+  curl -sS --max-time 90 --connect-timeout 5 -X "$method" -H "@$work/token" \
     -H 'Accept: text/plain' -D "$work/headers" -o "$work/answer" -w '%{http_code}' "$@" \
     "$api/v1/tool/$tool/$path" >"$work/code" 2>"$work/error" &
   pid=$!
@@ -126,16 +130,26 @@ request() { # METHOD PATH [options of curl]
   code=${code:-000}
 }
 insist() { # the same, asking again what may pass, until $until
-  pause=1
+  pause=1 trouble=''
   while :; do
     request "$@"
-    case $code in 000 | 408 | 429 | 5??) ;; *) return ;; esac
+    case $code in
+    000 | 408 | 429 | 5??) ;;
+    *)
+      [ -z "$trouble" ] || say "it answers again"
+      return
+      ;;
+    esac
     [ -z "$asked" ] || return
     after=$(header retry-after)
     case $after in '' | *[!0-9]*) after=$pause ;; esac
+    problem=$(told "no answer from $api")
     if [ $(($(now) + after)) -ge "$until" ]; then
-      die 6 "$(told "$api does not answer"). The time is over; try again later."
+      die 6 "$problem
+Is the address right? DEPLOY_API names it."
     fi
+    [ "$problem" = "$trouble" ] || [ -n "$asked" ] || say "$problem; asking again"
+    trouble=$problem
     sleep "$after"
     [ "$pause" -ge 8 ] || pause=$((pause * 2))
   done
@@ -147,13 +161,17 @@ told() { # what the answer says is wrong
   [ -n "$message" ] || message=$(head -n 1 "$work/error")
   printf '%s' "${message:-$1}"
 }
+foreign() { printf '%s' "HTTP $code, not in the words of the deployment API: is its address right?"; }
 refused() { # a request that was not granted: say why, exit
   case $code in
-  400 | 405 | 413 | 422) die 2 "$(told "HTTP $code")" ;;
-  401 | 403) die 3 "$(told "HTTP $code")" ;;
-  000 | 5??) die 6 "$(told "$api does not answer")" ;;
-  *) die 1 "$(told "HTTP $code")" ;;
+  400 | 405 | 413 | 422) exit_code=2 ;;
+  401 | 403) exit_code=3 ;;
+  000 | 5??) exit_code=6 ;;
+  *) exit_code=1 ;;
   esac
+  case $(field reason) in config-*) exit_code=2 ;; esac
+  write_files
+  fail "$(told "$(foreign)")"
 }
 
 # --- following
@@ -170,6 +188,7 @@ follow() { # until the end of $name; its last answer is in $work/answer
     case $code in
     200)
       tag=$(header etag)
+      name=$(field deploy_id) # that `latest` was, when it was asked for
       line="$(field status) $(field phase) $(field message)"
       [ "$line" = "$said" ] || say "$(date +%H:%M:%S) $name $line"
       said=$line
@@ -233,25 +252,45 @@ finish() { # say how it ended, write the files, exit
     printf '%s: %s\n' "$name" "$(field status)"
     exit 0
   fi
-  first="$name: $(field status): $(told "$(field title)")"
-  say "$first"
-  for word in reason component commit superseded_by; do
+  fail "$name: $(field status): $(told "$(field title)")"
+}
+fail() { # FIRST LINE: everything that helps, to the log and to GitHub
+  words=$(explained "$1")
+  say "$words"
+  annotate '' "$words"
+  sed -n 's/^mistake=//p' "$work/answer" | while read -r file line column words; do
+    file=$(in_checkout "$file")
+    annotate "${file:+file=$file,line=$line,col=$column,}" "$words"
+  done
+  exit "$exit_code"
+}
+explained() {
+  printf '%s\n' "$1"
+  sed -n 's/^mistake=\([^ ]*\) \([^ ]*\) \([^ ]*\) /  \1:\2:\3: /p' "$work/answer"
+  for word in reason owner component commit superseded_by; do
     found=$(field "$word")
-    [ -z "$found" ] || say "  $(printf '%s' "$word" | tr _ ' '): $found"
+    [ -z "$found" ] || printf '  %s: %s\n' "$(printf '%s' "$word" | tr _ ' ')" "$found"
   done
   if [ -n "$(field log)" ]; then
-    say "  the last lines of its log:"
-    sed -n 's/^log=/    /p' "$work/answer" >&2
+    echo "  the last lines of its log:"
+    sed -n 's/^log=/    /p' "$work/answer"
   fi
-  kept=$(field kept_running.deploy_id)
-  [ -z "$kept" ] || say "  what ran before still runs: $kept"
+  kept=$(field kept_running.deploy_id) at=$(field "kept_running.commits.$(field component)")
+  [ -z "$kept" ] || printf '  what ran before still runs: %s %.10s\n' "$kept" "$at" | sed 's/ $//'
   hint=$(field hint)
-  [ -z "$hint" ] || say "  $hint"
-  if [ "$exit_code" = 6 ]; then
-    say "  Not your fault: \`ptd-deploy.sh retry $name\` deploys the same once more."
+  [ -z "$hint" ] || printf '  %s\n' "$hint"
+  if [ "$exit_code" = 6 ] && [ -n "$(field deploy_id)" ]; then
+    echo "  Not your fault: \`ptd-deploy.sh retry $name\` deploys the same once more."
   fi
-  annotate "$first"
-  exit "$exit_code"
+}
+in_checkout() { # ADDRESS: the file that it is about, where the job has it: the longest end that is one
+  rest=${1#*://}
+  while :; do
+    case $rest in */*) rest=${rest#*/} ;; *) return ;; esac
+    case $rest in *..*) return ;; esac
+    [ ! -f "${GITHUB_WORKSPACE:-.}/$rest" ] || break
+  done
+  printf '%s' "$rest"
 }
 write_files() {
   if [ -n "$dotenv" ]; then
@@ -266,11 +305,15 @@ write_files() {
 }
 xml() { tr -d '\000-\010\013\014\016-\037' | sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g; s/"/\&quot;/g'; }
 report() { # JUnit: one case a component, so that a merge request shows which one failed
-  blamed=$(field component)
   components=$(sed -n 's/^components\.\([a-z0-9-]*\)\.run=.*/\1/p' "$work/answer")
-  case " $(echo "$components" | tr '\n' ' ') " in *" ${blamed:--} "*) ;; *) blamed='' ;; esac
-  failures=0
-  [ "$exit_code" = 0 ] || failures=1
+  blamed='' failures=0
+  for component in $components; do
+    case $(field component)-$(field "components.$component.build")-$(field "components.$component.run") in
+    "$component"-* | *-failed-* | *-failed) blamed="$blamed $component " failures=$((failures + 1)) ;;
+    esac
+  done
+  [ "$exit_code" = 0 ] && blamed='' failures=0
+  [ "$exit_code" = 0 ] || [ -n "$blamed" ] || failures=1
   echo "<?xml version='1.0' encoding='utf-8'?>"
   cases=$(echo "$components" | grep -c .)
   if [ "$cases" = 0 ] || { [ "$exit_code" != 0 ] && [ -z "$blamed" ]; }; then cases=$((cases + 1)); fi
@@ -283,7 +326,7 @@ report() { # JUnit: one case a component, so that a merge request shows which on
   for component in $components; do
     state=passed
     [ "$(field "components.$component.run")" != skipped ] || [ "$exit_code" = 0 ] || state=skipped
-    [ "$component" != "$blamed" ] || [ "$exit_code" = 0 ] || state=failed
+    case $blamed in *" $component "*) state=failed ;; esac
     case_of "$component" "$state"
   done
   echo "</testsuite>"
@@ -304,7 +347,12 @@ case_of() { # NAME STATE
 
 # --- what is to be done
 
-until=$(($(now) + 60))
+until=$(($(now) + 60)) exit_code=''
+if [ "$command" = deploy ] || [ "$command" = retry ]; then
+  [ -z "$waits" ] || until=$(($(now) + seconds))
+elif [ -t 2 ]; then
+  until=$(($(now) + 3)) # somebody is there who can ask again
+fi
 [ -n "$key" ] || key=${CI_JOB_ID:+gitlab-$CI_JOB_ID}
 [ -n "$key" ] || [ -z "${GITHUB_RUN_ID:-}" ] ||
   key="github-$GITHUB_RUN_ID-${GITHUB_RUN_ATTEMPT:-}-${GITHUB_JOB:-}-${GITHUB_ACTION:-}"

@@ -160,7 +160,11 @@ async def test_a_failure_says_all_that_helps(client: Client, tmp_path: Path) -> 
     name = await asked(client.service)
     parts = {
         "builds": {"web": {"build_id": "b1", "build_status": "successful", "commit": COMMIT}},
-        "runs": {"web": {"run_status": "failed"}, "job": {"run_status": "skipped"}},
+        "runs": {
+            "web": {"run_status": "failed"},
+            "job": {"run_status": "skipped"},
+            "too": {"run_status": "failed"},
+        },
     }
     made = ToolDeploymentStatus.model_validate(parts)
     shown = {"builds": made.builds, "runs": made.runs, "failure": HEALTH}
@@ -175,12 +179,15 @@ async def test_a_failure_says_all_that_helps(client: Client, tmp_path: Path) -> 
         f"commit: {COMMIT}",
         "two & three",
         "Read its log.",
-        f"::error title=Deployment::{first}",
+        "owner: user",
     } <= set(told), ran.err
+    (annotation,) = [line for line in told if line.startswith("::error ")]
+    assert annotation.startswith(f"::error title=Deployment::{first}%0A")
+    assert "%0A    two & three%0A  Read its log." in annotation
     suite = Xml.fromstring((tmp_path / "j.xml").read_text())  # noqa: S314 - ours
-    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+    assert (suite.get("tests"), suite.get("failures")) == ("3", "2")
     cases = {case.get("name"): [child.tag for child in case] for case in suite}
-    assert cases == {"web": ["failure"], "job": ["skipped"]}
+    assert cases == {"web": ["failure"], "job": ["skipped"], "too": ["failure"]}
     failure = suite.find("testcase/failure")
     assert failure is not None
     assert (failure.get("type"), failure.get("message")) == ("health-check-failed", HEALTH.message)
@@ -210,7 +217,15 @@ MISTAKES: Mapping[str, tuple[tuple[str, ...], dict[str, str | None], int, str]] 
         "There is no such component",
     ),
     "an unknown deployment": (("wait", NEXT), {}, 1, "Unable to find"),
-    "no deployment named": (("wait",), {}, 2, ""),
+    "no deployment to cancel": (("cancel",), {}, 2, ""),
+    "nothing was ever deployed": (("wait",), {}, 1, "No deployments found"),
+    "a tool that is none": (("status",), {"DEPLOY_TOOL": "../x"}, 2, "is no tool's name"),
+    "an address of something else": (
+        ("status",),
+        {"DEPLOY_API": "$other"},
+        1,
+        "is the address of the deployment API right?",
+    ),
     "an unknown option": (("deploy", "--nope"), {}, 2, "--nope"),
     "a time that is none": (("wait", NEXT, "--timeout", "soon"), {}, 2, "soon"),
 }
@@ -222,7 +237,9 @@ MISTAKES: Mapping[str, tuple[tuple[str, ...], dict[str, str | None], int, str]] 
 async def test_a_mistake_is_an_exit_code_and_a_sentence(
     client: Client, words: tuple[str, ...], changed: dict[str, str | None], code: int, said: str
 ) -> None:
-    ran = await client.run(words[0], *words[1:], **changed)
+    other = f"{client.environment['DEPLOY_API']}metrics"
+    given = {name: other if value == "$other" else value for name, value in changed.items()}
+    ran = await client.run(words[0], *words[1:], **given)
     assert (ran.code, ran.out) == (code, "")
     assert said in ran.err
     assert await client.service.store.list(kinds.DEPLOYMENTS, client.service.tool) == []

@@ -372,6 +372,6 @@ UNREADABLE: dict[str, Row] = {
         "#" * 65537,
         None,
         "",
-        "The text has 65537 bytes; a config may have 65536",
+        "The text is larger than the 64 KiB of a config",
     ),
 }
