@@ -1,6 +1,6 @@
-"""The whole run: `make faults`. Its figures go to the build's folder, and into the docs.
+"""The whole run: `make faults`. A line for each test that ends, then a table of what was tried.
 
-Prints how many crash points and other faults were tried; what fails leaves a plan to replay.
+The figures stay in `.cache/faults/figures.json`; what fails leaves a plan to replay there.
 """
 
 import os
@@ -8,7 +8,10 @@ import sys
 
 import pytest
 
+from tests.faults.figures import Progress
+
 if __name__ == "__main__":
     os.environ["PTD_FAULTS"] = "whole"
     wanted = sys.argv[1:] or ["tests/faults", "tests/flow", "tests/properties"]
-    sys.exit(pytest.main(["-q", "-n", "2", "--dist", "worksteal", *wanted]))
+    arguments = ["-q", "-n", "2", "--dist", "worksteal", *wanted]
+    sys.exit(pytest.main(arguments, plugins=[Progress(whole=not sys.argv[1:])]))

@@ -1,14 +1,13 @@
-"""Counts what was tried, over all workers, and says it at the end of the run."""
+"""Fixtures of the fault tests; what was tried is counted, and told at the end of each run."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from typing import Any
 
 import pytest
 
-from tests.faults import trials, world
+from tests.faults import figures, trials, world
 
-Tried = Callable[[str, int], None]
+Tried = Callable[..., None]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,10 +18,13 @@ def _template() -> Iterator[None]:
 
 @pytest.fixture
 def tried(record_property: Callable[[str, object], None]) -> Tried:
-    """`tried("crash points", 12)`: so many were tried."""
+    """`tried("crash points", 12, wrong)`: so many were tried, and those in `wrong` failed.
 
-    def record(what: str, count: int) -> None:
-        record_property(f"faults: {what}", count)
+    Called before the assertion, so that a test that fails counts, too.
+    """
+
+    def record(what: str, count: int, wrong: Sized = ()) -> None:
+        record_property(figures.PROPERTY, [what, count, len(wrong)])
 
     return record
 
@@ -31,15 +33,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The whole run takes its time."""
     for item in items:
         if trials.WHOLE and "tests/faults" in item.nodeid:
-            item.add_marker(pytest.mark.timeout(1800))
+            item.add_marker(pytest.mark.timeout(3600))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print the sums."""
-    sums: Counter[str] = Counter()
-    for report in terminalreporter.stats.get("passed", ()):
-        for name, value in report.user_properties:
-            if name.startswith("faults: "):
-                sums[name.removeprefix("faults: ")] += value
-    for name, count in sorted(sums.items()):
-        terminalreporter.write_line(f"{name}: {count} tried, all passed")
+    reports = [
+        report
+        for kind in ("passed", "failed")
+        for report in terminalreporter.stats.get(kind, ())
+        if report.when == "call"
+    ]
+    for line in figures.lines(figures.sums(reports)):
+        terminalreporter.write_line(line)

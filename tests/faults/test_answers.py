@@ -22,8 +22,9 @@ def test_a_write_whose_answer_is_lost_is_not_done_twice(scenario: Scenario, trie
     points = range(1, len(trials.reference(scenario).changes) + 1)
     everything = [(Fault("lost", at, how),) for at in points for how in LOST]
     plans = trials.sample(everything, bounded=3, whole=48)
-    assert failures(scenario, plans) == {}
-    tried("lost answers", len(plans))
+    wrong = failures(scenario, plans)
+    tried("lost answers", len(plans), wrong)
+    assert wrong == {}
 
 
 @each_scenario
@@ -31,8 +32,9 @@ def test_a_write_that_is_refused_is_tried_again(scenario: Scenario, tried: Tried
     points = range(1, len(trials.reference(scenario).changes) + 1)
     everything = [(Fault("refused", at, how),) for at in points for how in REFUSED]
     plans = trials.sample(everything, bounded=1, whole=48)
-    assert failures(scenario, plans) == {}
-    tried("refused writes", len(plans))
+    wrong = failures(scenario, plans)
+    tried("refused writes", len(plans), wrong)
+    assert wrong == {}
 
 
 @each_scenario
@@ -45,8 +47,9 @@ def test_a_read_that_fails_is_tried_again(scenario: Scenario, tried: Tried) -> N
         for times in (1, 3)
     ]
     plans = trials.sample(everything, bounded=1, whole=48)
-    assert failures(scenario, plans) == {}
-    tried("failing reads", len(plans))
+    wrong = failures(scenario, plans)
+    tried("failing reads", len(plans), wrong)
+    assert wrong == {}
 
 
 @each_scenario
@@ -59,8 +62,9 @@ def test_conflicts_are_looked_at_again(scenario: Scenario, tried: Tried) -> None
         if at + times <= len(writes)
     ]
     plans = trials.sample(everything, bounded=1, whole=30)
-    assert failures(scenario, plans) == {}
-    tried("conflicts", len(plans))
+    wrong = failures(scenario, plans)
+    tried("conflicts", len(plans), wrong)
+    assert wrong == {}
 
 
 @each_scenario
@@ -68,5 +72,6 @@ def test_a_write_that_takes_its_time_is_waited_for(scenario: Scenario, tried: Tr
     points = range(1, len(trials.reference(scenario).changes) + 1)
     everything = [(Fault("slow", at, seconds=late),) for at in points for late in (1, 10)]
     plans = trials.sample(everything, bounded=1, whole=12)
-    assert failures(scenario, plans) == {}
-    tried("slow writes", len(plans))
+    wrong = failures(scenario, plans)
+    tried("slow writes", len(plans), wrong)
+    assert wrong == {}

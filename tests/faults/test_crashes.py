@@ -14,8 +14,8 @@ each_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s._
 def test_a_kill_at_any_write_ends_in_the_same_world(scenario: Scenario, tried: Tried) -> None:
     plans = trials.sample(trials.crashes(scenario), bounded=4)
     wrong = {plan: found for plan in plans if (found := trials.check(scenario, plan))}
+    tried("crash points", len(plans), wrong)
     assert wrong == {}
-    tried("crash points", len(plans))
 
 
 @each_scenario
@@ -30,8 +30,8 @@ def test_a_second_kill_during_the_recovery_changes_nothing(
     ]
     plans = trials.sample(everything, bounded=1, whole=34)
     wrong = {plan: found for plan in plans if (found := trials.check(scenario, plan))}
+    tried("double crashes", len(plans), wrong)
     assert wrong == {}
-    tried("double crashes", len(plans))
 
 
 def test_a_trial_notices_what_may_not_be() -> None:

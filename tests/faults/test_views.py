@@ -27,8 +27,8 @@ def test_a_damaged_view_changes_nothing(scenario: Scenario, tried: Tried) -> Non
     everything = [(replace(damage, at=at),) for at in points for damage in DAMAGE]
     plans = trials.sample(everything, bounded=2, whole=60)
     wrong = {plan: found for plan in plans if (found := trials.check(scenario, plan))}
+    tried("damaged views", len(plans), wrong)
     assert wrong == {}
-    tried("damaged views", len(plans))
 
 
 @each_scenario
@@ -40,5 +40,5 @@ def test_what_is_never_shown_is_found_out(
     points = range(1, trials.reference(scenario).events + 1)
     plans = trials.sample([(Fault("view", at, how),) for at in points], bounded=1, whole=8)
     wrong = {plan: found for plan in plans if (found := trials.check(scenario, plan, patience))}
+    tried("events never shown", len(plans), wrong)
     assert wrong == {}
-    tried("events never shown", len(plans))
