@@ -53,7 +53,7 @@ def sums(reports: Iterable[pytest.TestReport]) -> dict[str, dict[str, Sum]]:
     """What was tried, by kind and scenario."""
     found: dict[str, dict[str, Sum]] = {}
     for report in reports:
-        told = [value for name, value in report.user_properties if name == PROPERTY]
+        told = _told(report)
         for what, count, failed in told:
             one = found.setdefault(what, {}).setdefault(_scenario(report.nodeid), Sum())
             one.tried += count
@@ -166,8 +166,10 @@ def _cells(of: Iterable[Sum]) -> str:
     return f"{tried:,} | {failed:,} | {sum(one.seconds for one in counted):,.0f}"
 
 
-def _told(report: pytest.TestReport) -> list[Any]:
-    return [value for name, value in report.user_properties if name == PROPERTY]
+def _told(report: pytest.TestReport) -> list[tuple[str, int, int]]:
+    """What a test said of itself: kind, how many, how many of them failed."""
+    properties: list[tuple[str, Any]] = report.user_properties
+    return [(value[0], value[1], value[2]) for name, value in properties if name == PROPERTY]
 
 
 def _scenario(nodeid: str) -> str:

@@ -19,6 +19,7 @@ from tests.faults.world import opened
 WHOLE = os.environ.get("PTD_FAULTS") == "whole"
 SILENCE = 1200.0 if WHOLE else 300.0
 HOUR = 3600.0
+SILENT = 45.0  # the longest that one request is waited for (40 s: a job's deletion), and a little
 FAILED = Path(".cache/faults")
 _references: dict[Scenario, "Run"] = {}
 
@@ -82,6 +83,8 @@ def check(scenario: Scenario, plan: Plan, patience: float = oracle.PATIENCE) -> 
         dropped = any(fault.how == "drop" for fault in plan)
         faults = sum(fault.times for fault in plan)
         restarts = faults if scenario in RESTARTS_TWICE else 0
+        if any(fault.how == "silence" for fault in plan):
+            patience = max(patience, SILENT)
         wrong = oracle.differences(expected, found, faults, restarts, patience)
         wrong += [] if dropped else found.differed
     except AssertionError as stuck:
