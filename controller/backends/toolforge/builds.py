@@ -78,8 +78,11 @@ class ToolforgeBuilds:
         path = f"/builds/{part(build_id)}/cancel"
         answer = await self.client.ask("builds", "PUT", tool, path)
         # 409: has ended or is cancelled already; 401 and 404: no build of this tool.
-        if not answer.ok and answer.status not in (401, 404, 409):
+        if answer.status in (401, 404, 409):
+            return
+        if not answer.ok:
             raise errors.of_builds(answer)
+        errors.confirmed(answer)
 
     async def log(self, tool: str, build_id: str, *, follow: bool = False) -> AsyncIterator[str]:
         """See `base.Builds.log`; a line is `[container] time text`."""

@@ -50,6 +50,17 @@ class Answer:
         return found
 
 
+def confirmed(answer: Answer) -> None:
+    """Raise Transient unless the service itself says that something was done: in a JSON object."""
+    try:
+        body = json.loads(answer.body)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        text = f"an answer that is not the service's (status {answer.status})"
+        raise Transient(Reason.PLATFORM_UNAVAILABLE, text)
+
+
 def words(answer: Answer, shape: str = "") -> str:
     """What the service says, whatever form it says it in.
 

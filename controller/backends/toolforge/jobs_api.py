@@ -74,13 +74,17 @@ class JobsApi:
         answer = await self.client.ask("jobs", "POST", tool, f"/jobs/{part(name)}/restart")
         if not answer.ok:
             raise errors.of_jobs(answer)
+        errors.confirmed(answer)
 
     async def delete(self, tool: str, name: str) -> None:
         """Remove a job, when its pods are gone; an unknown one is no error."""
         path = f"/jobs/{part(name)}"
         answer = await self.client.ask("jobs", "DELETE", tool, path, timeout=_DELETE)
-        if not answer.ok and answer.status != 404:
+        if answer.status == 404:
+            return
+        if not answer.ok:
             raise errors.of_jobs(answer)
+        errors.confirmed(answer)
 
     async def pods(self, tool: str) -> int | None:
         """How many pods the tool has, those of everything; None where that is not told."""

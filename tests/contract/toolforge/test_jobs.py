@@ -276,6 +276,19 @@ async def test_an_upsert_whose_answer_was_lost_may_be_repeated(world: Toolforge)
     assert await apply(world, WEB) == [JobChange.UNCHANGED]
 
 
+@pytest.mark.parametrize("body", ["<html>welcome</html>", "[]", ""])
+async def test_a_restart_or_a_deletion_that_somebody_else_answered_is_not_believed(
+    world: Toolforge, body: str
+) -> None:
+    await apply(world, WEB)
+    world.jobs.faults.add(Fault("^(POST|DELETE)", status=200, body=body, times=2))
+    with pytest.raises(Transient, match="not the service's"):
+        await apply(world, replace(WEB, restart_id="20261121-222800-bbbbbbbbbb"))
+    with pytest.raises(Transient, match="not the service's"):
+        await world.backend.jobs.delete(TOOL, "web")
+    assert (dict(store(world).started), definition(world, "web")["cmd"]) == ({}, "serve")
+
+
 async def test_a_quota_that_strikes_later_is_trouble_while_some_replicas_run(
     world: Toolforge,
 ) -> None:
