@@ -98,7 +98,7 @@ def verdict_on(job: Job | None, record: RunRecord, policy: Policy, now: datetime
         return _late(patience, Reason.NOT_STARTED, "the job is not there yet")
     status = job.status
     if status.trouble is not None and not _is_of_before(status, record):
-        if (leaving := _still_leaving(status, record, now)) > timedelta():
+        if (leaving := _still_leaving(job, record, now)) > timedelta():
             words = _hopeful(_words(status, status.trouble.value), status)
             return NotYet(words, after=leaving)
         return Broken(status.trouble, _words(status, status.trouble.value), status.log_tail)
@@ -125,15 +125,21 @@ def _is_of_before(status: JobStatus, record: RunRecord) -> bool:
     return status.since < record.applied_at - _ROUNDING
 
 
-def _still_leaving(status: JobStatus, record: RunRecord, now: datetime) -> timedelta:
-    """How long trouble from just before a change may be that of what the change replaces.
+def _still_leaving(job: Job, record: RunRecord, now: datetime) -> timedelta:
+    """How long trouble from about the time of a change may be that of what the change replaces.
 
     Who made the change knows better; this is for a controller that was started just after it, or
-    could not record it: when it is applied again, nothing changes.
+    could not record it: when it is applied again, nothing changes. Of crashes nobody knows better
+    where the backend cannot show what a job is made from (`spec` None): what is on its way out may
+    crash once more after the change.
     """
-    if record.applied_at is None or status.since is None:
+    since = job.status.since
+    if record.applied_at is None or since is None:
         return timedelta()
-    if not timedelta() < record.applied_at - status.since <= _ROUNDING:
+    crashing = job.spec is None and job.status.trouble == Reason.CRASH_LOOP
+    may_be_old = crashing and record.change != JobChange.CREATED
+    latest = record.applied_at + (_LEAVING if may_be_old else timedelta())
+    if not record.applied_at - _ROUNDING <= since < latest:
         return timedelta()
     return _LEAVING - (now - record.applied_at)
 

@@ -30,6 +30,11 @@ def applied(seconds: float, change: JobChange = JobChange.UPDATED) -> RunRecord:
     return RunRecord(change=change, applied_at=ago(seconds))
 
 
+def unknown(**status: Any) -> Job:
+    """A job of a service that does not show what it is made from."""
+    return replace(job(phase=JobPhase.DOWN, **status), spec=None)
+
+
 def patience(seconds: float, message: str) -> NotYet:
     return NotYet(message, timedelta(seconds=seconds))
 
@@ -142,6 +147,26 @@ ROWS: dict[str, tuple[Job | None, RunRecord, Verdict]] = {
         job(since=ago(3), trouble=Reason.CRASH_LOOP, messages=("restarted (2)",)),
         applied(1, JobChange.UNCHANGED),
         NotYet("restarted (2)", timedelta(seconds=4)),
+    ),
+    "crashing just after the change, and nobody knows what it is made from": (
+        unknown(since=ago(1), trouble=Reason.CRASH_LOOP, messages=("restarted (4)",)),
+        applied(2),
+        NotYet("restarted (4)", timedelta(seconds=3)),
+    ),
+    "crashing after the change for longer than anything takes to leave": (
+        unknown(since=ago(1), trouble=Reason.CRASH_LOOP, messages=("restarted (4)",)),
+        applied(5),
+        Broken(Reason.CRASH_LOOP, "restarted (4)"),
+    ),
+    "crashing just after it was made: there is nothing older": (
+        unknown(since=ago(1), trouble=Reason.CRASH_LOOP, messages=("restarted (2)",)),
+        applied(2, JobChange.CREATED),
+        Broken(Reason.CRASH_LOOP, "restarted (2)"),
+    ),
+    "crashing just after the change, and it is made from what is wanted": (
+        job(since=ago(1), trouble=Reason.CRASH_LOOP, messages=("restarted (2)",)),
+        applied(2),
+        Broken(Reason.CRASH_LOOP, "restarted (2)"),
     ),
     "in trouble, the service does not say since when": (
         Job(
