@@ -43,9 +43,14 @@ class ToolforgeBuilds:
     _tails: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     async def list(self, tool: str) -> Sequence[Build]:
-        """All builds of a tool, newest first, failed ones with the end of their log."""
+        """All builds of a tool, newest first, failed ones with the end of their log.
+
+        Of the good builds of a component only the last one has an image: it took the tag, without
+        which jobs-api refuses the older ones.
+        """
         builds = [_build(raw, self.clock()) for raw in await self._raw(tool)]
-        return await asyncio.gather(*(self._with_log(tool, build) for build in builds))
+        told = await asyncio.gather(*(self._with_log(tool, build) for build in builds))
+        return [_unless_replaced(build, told) for build in told]
 
     async def start(self, tool: str, request: BuildRequest) -> Build:
         """See `base.Builds.start`; also raises Terminal(COMMIT_MISMATCH) when the ref has moved."""
@@ -197,6 +202,20 @@ def _build(raw: dict[str, Any], now: datetime) -> Build:
         deployment=str((parameters.get("envvars") or {}).get(_MARK, "")),
         message=message or _hint(state, str(raw.get("build_id"))),
     )
+
+
+def _unless_replaced(build: Build, builds: Sequence[Build]) -> Build:
+    """The build; as failed where a later one of its component has taken its image's tag."""
+    later = (
+        other
+        for other in builds
+        if other.image is not None and other.component == build.component
+        if (other.finished_at or other.created_at) > (build.finished_at or build.created_at)
+    )
+    if build.image is None or (other := next(later, None)) is None:
+        return build
+    message = f"the build ended well, but build {other.id} has replaced its image"
+    return replace(build, state=BuildState.FAILED, image=None, message=message)
 
 
 def _hint(state: BuildState, build_id: str) -> str:

@@ -200,6 +200,39 @@ async def test_success_without_a_digest_is_a_failure(world: Toolforge) -> None:
     assert (build.state, build.image, build.message) == (BuildState.FAILED, None, text)
 
 
+async def test_the_next_build_of_a_component_takes_the_image_of_the_one_before(
+    world: Toolforge,
+) -> None:
+    first = await world.backend.builds.start(TOOL, request())
+    other = await world.backend.builds.start(TOOL, request("worker"))
+    world.advance(10)
+    second = await world.backend.builds.start(TOOL, request(ref="newer", deployment=LATER))
+    world.advance(10)
+    found = {build.id: build for build in await world.backend.builds.list(TOOL)}
+    good = {build_id for build_id, build in found.items() if build.image is not None}
+    assert good == {other.id, second.id}
+    text = f"the build ended well, but build {second.id} has replaced its image"
+    replaced = found[first.id]
+    assert (replaced.state, replaced.message, replaced.log_tail) == (BuildState.FAILED, text, ())
+
+
+async def test_a_build_that_was_cancelled_is_not_taken_for_the_one_that_is_asked_for(
+    world: Toolforge,
+) -> None:
+    first = await world.backend.builds.start(TOOL, request())
+    await world.backend.builds.cancel(TOOL, first.id)
+    world.advance(1)
+    again = await world.backend.builds.start(TOOL, request())
+    assert (again.id != first.id, again.state) == (True, BuildState.PENDING)
+
+
+async def test_a_cancel_that_somebody_else_answered_is_not_believed(world: Toolforge) -> None:
+    build = await world.backend.builds.start(TOOL, request(ref="hang"))
+    world.builds.faults.add(Fault("^PUT", status=200, body="<html>welcome</html>"))
+    with pytest.raises(Transient, match="not the service's"):
+        await world.backend.builds.cancel(TOOL, build.id)
+
+
 async def test_cancelling_stops_a_build_and_may_be_repeated(world: Toolforge) -> None:
     build = await world.backend.builds.start(TOOL, request(ref="hang"))
     await world.backend.builds.cancel(TOOL, build.id)
