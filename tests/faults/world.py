@@ -163,7 +163,7 @@ class World:
     async def deploy(self, name: str, tool: str = TOOL, **spec: Any) -> None:
         """Create a ToolDeployment, with an id as the command line makes them."""
         number = len(self.names)
-        self.names[name] = f"{timeline.now():%Y%m%d-%H%M%S}-aaaaaaaa{number:02}"
+        self.names[name] = f"{timeline.now():%Y%m%d-%H%M%S}-a{number:09}"
         body = {
             "apiVersion": API_VERSION,
             "kind": "ToolDeployment",
@@ -207,13 +207,17 @@ class World:
 
     async def _commit(self, _repository: str, ref: str) -> str:
         """What git would answer builds-api."""
-        return self.heads.get(ref.removeprefix("refs/heads/"), "")
+        return self.heads.get(ref.removeprefix("refs/heads/") or "HEAD", "")
 
     async def refs(self, _address: Address, wanted: Sequence[str]) -> Mapping[str, RefFound]:
         """What git answers the controller."""
         await asyncio.sleep(0.05)
-        known = {f"refs/heads/{name}": commit for name, commit in self.heads.items()}
-        return {name: RefFound(known[name]) for name in wanted if name in known}
+        known = {_full(name): commit for name, commit in self.heads.items()}
+        return {
+            name: RefFound(commit)
+            for name, commit in known.items()
+            if any(name == one or (one[-1] == "*" and name.startswith(one[:-1])) for one in wanted)
+        }
 
     # ------------------------------------------------------------------ the controller's lives
 
@@ -348,6 +352,11 @@ def forget_template() -> None:
     """Remove it at the end of the tests."""
     while _TEMPLATES:
         shutil.rmtree(_TEMPLATES.pop(), ignore_errors=True)
+
+
+def _full(name: str) -> str:
+    """The full name of what a world's `heads` hold: branches, unless they are called otherwise."""
+    return name if name == "HEAD" or name.startswith("refs/") else f"refs/heads/{name}"
 
 
 def _memory() -> str | None:

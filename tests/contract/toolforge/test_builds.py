@@ -216,16 +216,6 @@ async def test_the_next_build_of_a_component_takes_the_image_of_the_one_before(
     assert (replaced.state, replaced.message, replaced.log_tail) == (BuildState.FAILED, text, ())
 
 
-async def test_a_build_that_was_cancelled_is_not_taken_for_the_one_that_is_asked_for(
-    world: Toolforge,
-) -> None:
-    first = await world.backend.builds.start(TOOL, request())
-    await world.backend.builds.cancel(TOOL, first.id)
-    world.advance(1)
-    again = await world.backend.builds.start(TOOL, request())
-    assert (again.id != first.id, again.state) == (True, BuildState.PENDING)
-
-
 async def test_a_cancel_that_somebody_else_answered_is_not_believed(world: Toolforge) -> None:
     build = await world.backend.builds.start(TOOL, request(ref="hang"))
     world.builds.faults.add(Fault("^PUT", status=200, body="<html>welcome</html>"))

@@ -31,7 +31,7 @@ class JobType(str, Enum):  # noqa: UP042 - the enum's kind shows in error texts
 
 def quantity(text: str) -> float:
     """A Kubernetes quantity as a number."""
-    found = re.fullmatch(r"([0-9.]+)([a-zA-Z]*)", text)
+    found = re.fullmatch(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)([a-zA-Z]*)", text)
     if found is None or found[2] not in _UNITS:
         raise ValueError(f"Invalid number format: {text}")
     return float(found[1]) * _UNITS[found[2]]
