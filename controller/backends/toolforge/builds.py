@@ -17,7 +17,7 @@ from typing import Any
 from controller.backends.base import Build, BuildOptions, BuildRequest, BuildState
 from controller.backends.toolforge import errors
 from controller.backends.toolforge.client import Client, part, tail
-from controller.errors import EdgeError, Terminal
+from controller.errors import EdgeError, Terminal, Waiting
 from controller.models.reasons import EXPLANATIONS, Reason
 
 _STATES = {
@@ -33,6 +33,15 @@ _MARK = "PTD_DEPLOYMENT"
 _TAILS = 256
 
 
+@dataclass(frozen=True, slots=True)
+class _Full:
+    """All slots of a tool were taken, by these builds; until then it need not be asked again."""
+
+    going: frozenset[str]
+    until: datetime
+    message: str
+
+
 @dataclass(slots=True)
 class ToolforgeBuilds:
     """`clock` is asked for the age of builds that the service has not dated yet."""
@@ -41,6 +50,7 @@ class ToolforgeBuilds:
     clock: Callable[[], datetime]
     # A failed build's log does not change any more.
     _tails: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _full: dict[str, _Full] = field(default_factory=dict)
 
     async def list(self, tool: str) -> Sequence[Build]:
         """All builds of a tool, newest first, failed ones with the end of their log.
@@ -55,12 +65,12 @@ class ToolforgeBuilds:
     async def start(self, tool: str, request: BuildRequest) -> Build:
         """See `base.Builds.start`; also raises Terminal(COMMIT_MISMATCH) when the ref has moved."""
         names = _names(request)
-        now = self.clock()
-        for raw in await self._raw(tool):
+        now, listed = self.clock(), await self._raw(tool)
+        for raw in listed:
             if _is_the_one(raw, request, names, now):
                 build = _build(raw, now)
                 return replace(build, commit=request.commit, options=request.options)
-        new = await self._post(tool, request, names)
+        new = await self._with_a_slot(tool, request, names, listed)
         build_id, resolved = str(new["name"]), str(new.get("resolved_ref", ""))
         # An annotated tag is resolved to itself, not to its commit: there is nothing to compare.
         is_tag = str(new.get("parameters", {}).get("ref", "")).startswith("refs/tags/")
@@ -102,6 +112,23 @@ class ToolforgeBuilds:
         if not answer.ok:
             raise errors.of_builds(answer)
         return answer.part("builds", list)
+
+    async def _with_a_slot(
+        self, tool: str, request: BuildRequest, names: Sequence[str], listed: Sequence[Any]
+    ) -> dict[str, Any]:
+        """Start it, unless there was no slot a moment ago and all that were going still are."""
+        now = self.clock()
+        live = (build for build in (_build(raw, now) for raw in listed) if build.state.live)
+        going = frozenset(build.id for build in live)
+        full = self._full.pop(tool, None)
+        if full is not None and full.going == going and now < full.until:
+            self._full[tool] = full
+            raise Waiting(Reason.BUILD_QUEUE_FULL, full.message, full.until - now)
+        try:
+            return await self._post(tool, request, names)
+        except Waiting as error:
+            self._full[tool] = _Full(going, now + error.after, error.message)
+            raise
 
     async def _post(self, tool: str, request: BuildRequest, names: Sequence[str]) -> dict[str, Any]:
         """Start by the first of the names that the repository has."""

@@ -120,6 +120,31 @@ async def test_no_free_slot_is_a_wait_with_the_services_words(world: Toolforge) 
     )
 
 
+async def test_while_no_slot_becomes_free_the_service_is_asked_every_ten_seconds(
+    world: Toolforge,
+) -> None:
+    calls = []
+    for number in range(4):
+        await world.backend.builds.start(TOOL, request(f"c{number}", ref="hang"))
+    for _ in range(12):
+        with pytest.raises(Waiting, match="4 out of 4 max"):
+            await world.backend.builds.start(TOOL, request("c4"))
+        calls.append(world.builds.faults.calls(START))
+        world.advance(1)
+    assert calls == [5] * 10 + [6] * 2
+
+
+async def test_a_slot_that_becomes_free_is_taken_at_once(world: Toolforge) -> None:
+    builds = [
+        await world.backend.builds.start(TOOL, request(f"c{n}", ref="hang")) for n in range(4)
+    ]
+    with pytest.raises(Waiting):
+        await world.backend.builds.start(TOOL, request("c4"))
+    await world.backend.builds.cancel(TOOL, builds[0].id)
+    world.advance(1)
+    assert (await world.backend.builds.start(TOOL, request("c4"))).state == BuildState.PENDING
+
+
 async def test_asking_twice_is_one_build(world: Toolforge) -> None:
     first = await world.backend.builds.start(TOOL, request())
     again = await world.backend.builds.start(TOOL, request())

@@ -342,3 +342,51 @@ async def test_a_certificate_opens_its_own_tool_only(
         f"{BETA}Error: You are known as the tool '{world.platform.tool}' and may not act for "
         "'another'\n",
     )
+
+
+JSON_KEYS = {
+    "config create $file --json": {"data", "messages"},
+    "config show --json": {"components"},
+    "config generate --json": {"components"},
+    "deploy-token create --json": {"token", "creation_date"},
+    "deploy-token show --json": {"token", "creation_date"},
+    "deploy-token refresh --yes-im-sure --json": {"token", "creation_date"},
+    "deploy-token delete --yes-im-sure --json": {"token", "creation_date"},
+    "deployment create --force-build --force-run --json": {"data", "messages"},
+    "deployment list --json": {"data", "messages"},
+    "deployment show $id --json": {"deploy_id", "builds", "runs", "status", "tool_config"},
+    "deployment cancel $id --json": {"deploy_id", "builds", "runs", "status", "tool_config"},
+    "deployment delete $id --yes-im-sure --json": {"deploy_id", "builds", "runs", "status"},
+    "config delete --yes-im-sure --json": {"components"},
+}
+
+
+async def test_every_command_has_json(control_plane: controlplane.Access, tmp_path: Path) -> None:
+    name, shown = "", {}
+    async with world_of(over_http, control_plane, tmp_path, building=10) as world:
+        (tmp_path / "toolforge.yaml").write_text(world.config)
+        for command in JSON_KEYS:
+            filled = command.replace("$file", str(tmp_path / "toolforge.yaml"))
+            done = await world.client.run(*filled.replace("$id", name).split())
+            assert (command, done.code) == (command, 0), done.err
+            shown[command] = json.loads(done.out)
+            if command.startswith("deployment create"):
+                name = shown[command]["data"]["deploy_id"]
+    assert [
+        command for command, keys in JSON_KEYS.items() if not keys <= shown[command].keys()
+    ] == []
+    created = shown["deployment create --force-build --force-run --json"]["data"]
+    assert (created["force_build"], created["force_run"]) == (True, True)
+
+
+async def test_w38_a_second_token_is_refused_with_the_sentence_that_the_client_lacks(
+    control_plane: controlplane.Access, tmp_path: Path
+) -> None:
+    async with world_of(over_http, control_plane, tmp_path) as world:
+        await world.says("deploy-token create")
+        again = await world.says("deploy-token create")
+    assert (again.code, again.err) == (
+        1,
+        f"{BETA}Error: Deploy token already exists. Use the 'refresh' subcommand or PUT "
+        "/tool/mytool/deployment/token to refresh it.\n",
+    )

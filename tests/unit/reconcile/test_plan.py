@@ -156,6 +156,16 @@ ROWS = {
         Reason.BUILDING,
         (actions.StartBuild(request()),),
     ),
+    "a build whose commit the service does not tell is of no use": Row(
+        observed(with_builds(PINNED), builds=(build(commit=""),)),
+        Reason.BUILDING,
+        (actions.StartBuild(request()),),
+    ),
+    "an older good build is reused behind newer ones of other commits": Row(
+        observed(with_builds(PINNED), builds=(build(commit=NEWER, build_id="b9"), build())),
+        Reason.STARTING,
+        (actions.ApplyJob(job_spec(restart_id="d1")),),
+    ),
     "an older failed build does not stand in the way": Row(
         observed(
             with_builds(PINNED),
