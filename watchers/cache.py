@@ -44,6 +44,7 @@ class Shelf:
         self._read = read
         self._spaces: dict[str, dict[str, Held]] = {}
         self._graves: dict[str, int | None] = {}  # uid → version of its deletion, where known
+        self._complete = 0  # everything that lived at this version has been seen
         self.unread = 0
 
     def of(self, namespace: str) -> Mapping[str, Held]:
@@ -63,12 +64,16 @@ class Shelf:
         return True
 
     def lacks(self, stored: JSON) -> bool:
-        """Whether this is newer than what is held."""
+        """Whether this is newer than what is held.
+
+        Of what is not held, news from before a complete list is news of the dead.
+        """
         metadata = stored["metadata"]
         if metadata["uid"] in self._graves:
             return False
         held = self.of(metadata["namespace"]).get(metadata["name"])
-        return held is None or int(metadata["resourceVersion"]) > identity(held)[1]
+        known = self._complete if held is None else identity(held)[1]
+        return int(metadata["resourceVersion"]) > known
 
     def drop(self, place: Place, uid: str, version: int | None) -> bool:
         """This object is deleted, since `version` if that is known; answers whether it was held.
@@ -95,11 +100,12 @@ class Shelf:
         """The uids that are known to be deleted."""
         return set(self._graves)
 
-    def forget_graves(self, version: int, unlisted: Collection[str] = ()) -> None:
-        """No news older than `version` can come any more, so these dead need no guard.
+    def completed(self, version: int, unlisted: Collection[str]) -> None:
+        """All of a list of that version has been put: those who died before need no graves.
 
-        `unlisted`: dead whose version is not known, but which a list of that version did not show.
+        `unlisted`: dead whose version is not known, but which the list did not show.
         """
+        self._complete = max(self._complete, version)
         self._graves = {
             uid: died
             for uid, died in self._graves.items()

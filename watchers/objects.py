@@ -106,7 +106,7 @@ class Reflector:
         absent = self._shelf.absent(listing.seen, listing.version)
         for place in absent:
             self._shelf.drop(place, self._uid(place), listing.version)
-        self._shelf.forget_graves(listing.version, listing.unlisted)
+        self._shelf.completed(listing.version, listing.unlisted)
         for namespace in {place[0] for place in (*listing.seen, *absent)}:
             self._cache.changed(namespace)
         self._version = listing.version
@@ -190,7 +190,7 @@ class Reflector:
             if self._shelf.drop(place, uid, listing.version):
                 self._cache.changed(place[0])
                 different += 1
-        self._shelf.forget_graves(self._version or 0)
+        self._shelf.completed(listing.version, listing.unlisted)
         if different:
             _log.error("cache_differed", kind=self._kind.plural, objects=different)
         self._metrics.differed(self._kind.plural, different)

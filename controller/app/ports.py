@@ -98,6 +98,7 @@ class GitRefs:
         if question is None:
             question = self._gathering[repository] = _Question()
             question.answer = asyncio.create_task(self._ask(repository, question))
+            question.answer.add_done_callback(_heard)
         question.refs.add(ref)
         found = (await asyncio.shield(question.answer))[ref]
         if isinstance(found, RefProblem):
@@ -116,3 +117,9 @@ class _Question:
     def __init__(self) -> None:
         self.refs: set[str] = set()
         self.answer: asyncio.Task[Answers]
+
+
+def _heard(answer: "asyncio.Task[Answers]") -> None:
+    """A failure that nobody waits for any more is no bug; asyncio would tell of it as of one."""
+    if not answer.cancelled():
+        answer.exception()

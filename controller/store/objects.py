@@ -181,15 +181,21 @@ class Store:
         return stored
 
     async def delete(self, kind: Kind[T], tool: str, name: str, uid: str) -> None:
-        """Delete this very object; NotFound if it is gone, Conflict if it is another by now."""
+        """Delete this very object; NotFound if it is gone, Conflict if it is another by now.
+
+        One with finalizers stays until somebody has done what they stand for.
+        """
         namespace = namespace_of(tool)
-        await self._calls.ask(
+        answer = await self._calls.ask(
             "DELETE",
             self._calls.objects.delete_namespaced_custom_object_without_preload_content,
             *(*kind.path, namespace, kind.plural, name),
             body={"preconditions": {"uid": uid}},
         )
-        self._seen.deleted(kind.plural, namespace, name, uid)
+        if (answer.get("metadata") or {}).get("finalizers"):
+            self._seen.wrote(kind.plural, answer)
+        else:
+            self._seen.deleted(kind.plural, namespace, name, uid)
 
     async def create_event(
         self, about: T, *, reason: str, action: str, note: str, warning: bool = False

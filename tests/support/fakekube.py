@@ -323,6 +323,10 @@ class FakeKube:
         wanted = (body.get("preconditions") or {}).get("uid")
         if wanted not in (None, old["metadata"]["uid"]):
             return _status(409, "Conflict")
+        if old["metadata"].get("finalizers"):
+            marked = copy.deepcopy(old)
+            marked["metadata"].setdefault("deletionTimestamp", "2026-05-01T12:00:00Z")
+            return _json(old if marked == old else self.store(key[0], marked))
         self.remove(*key)
         return _json({"kind": "Status", "status": "Success"})
 

@@ -249,7 +249,19 @@ def test_graves_are_forgotten_when_a_complete_list_shows_that_nothing_old_can_co
     shelf.drop(("tool-x", "ours"), "ours", None)
     shelf.drop(("tool-x", "listed"), "listed", None)
     assert shelf.graves() == {"old", "new", "ours", "listed"}
-    shelf.forget_graves(10)
+    shelf.completed(10, ())
     assert shelf.graves() == {"new", "ours", "listed"}
-    shelf.forget_graves(10, {"old", "new", "ours"})
+    shelf.completed(10, {"old", "new", "ours"})
     assert shelf.graves() == {"new", "listed"}
+
+
+def test_news_that_come_after_their_grave_was_forgotten_do_not_raise_the_dead() -> None:
+    """The answer to a write may be on its way for longer than a list takes."""
+    w = World()
+    w.cache.put(DEPLOYMENTS, stored(version=1))
+    w.cache.drop(DEPLOYMENTS, stored(version=3))
+    w.cache.shelves[DEPLOYMENTS].completed(10, ())
+    w.cache.wrote(DEPLOYMENTS, stored(version=2))
+    assert w.names() == ([], [])
+    w.cache.put(DEPLOYMENTS, stored(version=11, metadata={"uid": "another"}))
+    assert w.names() == (["d1"], [])

@@ -395,6 +395,31 @@ async def test_a_comparison_does_not_count_what_is_on_its_way() -> None:
         assert await w.reflector.compare() == 0
 
 
+@virtual_time
+async def test_a_comparison_does_not_raise_what_died_while_it_was_made() -> None:
+    """A full list in between has forgotten the grave."""
+    async with world() as w:
+        w.kube.fail("LIST", _list_before_a_death(w))
+        assert await w.reflector.compare() == 0
+        assert w.versions() == w.truth() == {}
+
+
+def _list_before_a_death(w: World) -> fakekube.Answer:
+    """Answers a list; then everything in it is deleted, and the watch has to begin anew."""
+
+    async def answer(request: Any) -> Any:
+        w.put("d1", spec={"cancel": True})
+        listed = w.kube._list(request, WHERE, "")
+        w.kube.remove(WHERE, "tool-x", "d1")
+        w.kube.remove(WHERE, "tool-y", "d2")
+        w.kube.forget_history()
+        w.kube.oldest = w.kube.version = w.kube.version + 1
+        w.kube.cut()
+        return listed
+
+    return answer
+
+
 def _list_of_the_past(w: World) -> fakekube.Answer:
     """Answers a list of now, then lets the watch tell of a change and of a deletion."""
 

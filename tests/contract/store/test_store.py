@@ -1,7 +1,9 @@
 """The store's promises, on the fake control plane and on a real one."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,7 @@ from controller.models.tooldeployment import (
 from controller.store import errors
 from controller.store.kinds import CONFIGS, DEPLOYMENTS
 from controller.store.leases import Leases
+from controller.store.objects import Store
 from controller.store.secrets import Secret
 from tests.contract.store.conftest import NOW, Plane
 
@@ -33,6 +36,20 @@ CONFIG = {
         }
     },
 }
+
+
+@dataclass
+class Told:
+    """A `Seen` that remembers what it was told."""
+
+    written: list[Mapping[str, Any]] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+
+    def wrote(self, kind: str, stored: Mapping[str, Any]) -> None:
+        self.written.append(stored)
+
+    def deleted(self, kind: str, namespace: str, name: str, uid: str) -> None:
+        self.gone.append(uid)
 
 
 async def deployment(plane: Plane, name: str = NAME) -> ToolDeployment:
@@ -57,6 +74,19 @@ async def test_a_deployment_is_created_read_listed_and_deleted(plane: Plane) -> 
         await store.get(DEPLOYMENTS, plane.tool, NAME)
     with pytest.raises(errors.NotFound):
         await store.delete(DEPLOYMENTS, plane.tool, NAME, made.metadata.uid)
+
+
+async def test_what_waits_for_a_finalizer_is_not_told_as_gone(plane: Plane) -> None:
+    told = Told()
+    store = Store(plane.calls, lambda: NOW, "contract-tests", told)
+    held = {"finalizers": ["example.com/hold"]}
+    made = await store.create(DEPLOYMENTS, plane.tool, NAME, {}, held)
+    await store.delete(DEPLOYMENTS, plane.tool, NAME, made.metadata.uid)
+    assert (len(told.written), told.gone) == (2, [])
+    assert told.written[-1]["metadata"]["deletionTimestamp"]
+    free = await store.create(DEPLOYMENTS, plane.tool, f"{NAME}-2", {})
+    await store.delete(DEPLOYMENTS, plane.tool, f"{NAME}-2", free.metadata.uid)
+    assert told.gone == [free.metadata.uid]
 
 
 async def test_a_name_that_is_taken_is_told(plane: Plane) -> None:

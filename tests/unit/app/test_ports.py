@@ -1,6 +1,7 @@
 """The core's ports on their real neighbours: what is translated, and what is shared."""
 
 import asyncio
+import gc
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -76,3 +77,16 @@ async def test_who_stops_waiting_does_not_take_the_answer_from_the_others() -> N
     assert await second == Resolved(COMMIT)
     with pytest.raises(asyncio.CancelledError):
         await first
+
+
+async def test_a_failure_that_nobody_waits_for_any_more_is_not_told_as_a_bug() -> None:
+    problems: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, problem: problems.append(problem))
+    refs = GitRefs(Repositories())  # type: ignore[arg-type]
+    asking = [asyncio.create_task(refs.resolve("away", ref)) for ref in ("main", "x")]
+    await asyncio.sleep(0)
+    while asking:
+        asking.pop().cancel()
+    await asyncio.sleep(0.01)
+    gc.collect()
+    assert problems == []
