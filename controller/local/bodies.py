@@ -15,6 +15,10 @@ Object = dict[str, Any]
 LIMIT = 3 * 1024 * 1024
 """Bytes of a request's body, as in kube-apiserver."""
 
+DEEPEST = 128
+"""Objects and lists in one another. kube-apiserver takes 10,000; what walks a value here is Python,
+which has room for a thousand calls."""
+
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 # In this order: both halves of a character, a half alone, any other escape.
@@ -65,10 +69,27 @@ def parse_json(raw: bytes) -> tuple[Any, Duplicates]:
         raise ParseError(_as_go_says(error)) from None
     except (UnicodeDecodeError, RecursionError) as error:
         raise ParseError(f"invalid JSON: {type(error).__name__}") from None
+    if raw.count(b"{") + raw.count(b"[") > DEEPEST and is_too_deep(value):
+        raise ParseError("exceeded max depth")
     duplicates = Duplicates()
     if any_twice:
         _collect(value, "", duplicates)
     return value, duplicates
+
+
+def is_too_deep(value: Any) -> bool:
+    """Whether more than DEEPEST objects and lists lie in one another."""
+    level = [[value]]
+    for _ in range(DEEPEST + 1):
+        level = [
+            each
+            for outer in level
+            for each in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(each, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _whole_characters(text: str) -> str:
@@ -125,11 +146,27 @@ def parse_yaml(raw: bytes) -> Any:
     except ParseError:
         pass
     try:
+        _check_depth(raw)
         value = yaml.load(raw, _Loader)  # noqa: S506 -- _Loader is a safe loader
         # Without aliases there are fewer values than bytes.
-        return _Budget(min(10 * len(raw) + 10_000, LIMIT)).plain(value)
+        found = _Budget(min(10 * len(raw) + 10_000, LIMIT)).plain(value)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ParseError(f"error converting YAML to JSON: yaml: {error}") from None
+    if is_too_deep(found):  # by aliases
+        raise ParseError("exceeded max depth")
+    return found
+
+
+def _check_depth(raw: bytes) -> None:
+    """Before anything is made of it: the C loader calls itself, and deep texts end the process."""
+    depth = 0
+    for event in yaml.parse(raw, yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > DEEPEST:
+            raise ParseError("exceeded max depth")
 
 
 class _Budget:

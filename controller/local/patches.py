@@ -5,10 +5,13 @@ Called by `writes`.
 """
 
 import copy
+import json
 from typing import Any
 
 import jsonpatch
 import jsonpointer
+
+from controller.local import bodies
 
 Object = dict[str, Any]
 
@@ -38,7 +41,7 @@ def json_patch(value: Object, patch: Any) -> Object:
     if len(patch) > 10_000:
         raise PatchFormatError("the allowed maximum operations in a JSON patch is 10000")
     try:
-        found: Any = jsonpatch.apply_patch(value, patch)
+        found = _one_by_one(copy.deepcopy(value), jsonpatch.JsonPatch(patch))
     except jsonpatch.InvalidJsonPatch as error:
         raise PatchFormatError(str(error)) from None
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException) as error:
@@ -47,7 +50,24 @@ def json_patch(value: Object, patch: Any) -> Object:
         raise PatchError(f"{type(error).__name__}: {error}") from None
     if not isinstance(found, dict):
         raise PatchError("the patch leaves no object")
+    if bodies.is_too_deep(found):
+        raise PatchError("the patch leaves more objects in one another than are taken")
     return found
+
+
+def _one_by_one(value: Any, patch: jsonpatch.JsonPatch) -> Any:
+    """Each operation in turn; copies of copies double, so their sizes are added up and bounded."""
+    copied = 0
+    for operation in patch.patch:
+        if operation["op"] == "copy":
+            copied += len(json.dumps(jsonpointer.resolve_pointer(value, operation["from"])))
+            if copied > bodies.LIMIT:
+                raise PatchFormatError(
+                    "Unable to complete the copy, the accumulated size increase of copy is "
+                    f"{copied}, exceeding the limit {bodies.LIMIT}"
+                )
+        value = jsonpatch.JsonPatch([operation]).apply(value, in_place=True)
+    return value
 
 
 def merge_patch(value: Any, patch: Any) -> Any:

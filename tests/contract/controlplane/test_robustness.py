@@ -12,6 +12,9 @@ from tests.support import controlplane
 Object = dict[str, Any]
 
 REQUESTS = 400
+embedded_only = pytest.mark.skipif(
+    controlplane.is_named(), reason="kube-apiserver takes 10,000 objects in one another"
+)
 
 _VALUES: tuple[Any, ...] = (
     *(None, 0, -1, 1.5, True, "", "x", "a" * 300, "2026-01-01T00:00:00Z"),
@@ -100,6 +103,12 @@ async def test_no_request_is_an_internal_error(widgets: controlplane.Widgets, se
     [
         ("application/json", b"[" * 100_000),
         ("application/json", b'{"a":' * 100_000),
+        ("application/json", b'{"a":' * 2_000 + b"1" + b"}" * 2_000),
+        ("application/json", b'{"a":' * 400 + b"1" + b"}" * 400),
+        ("application/yaml", b"[" * 100_000),
+        ("application/yaml", b"- " * 100_000),
+        ("application/yaml", b'{"a":' * 400 + b"1" + b"}" * 400),
+        ("application/yaml", b"{a: " * 400 + b"1" + b"}" * 400),
         ("application/json", b'{"metadata": {"name": "\xff"}}'),
         ("application/json", b'{"spec": {"size": 1e999}}'),
         ("application/json", b'{"spec": {"size": NaN}}'),
@@ -124,3 +133,51 @@ async def test_yaml_aliases_cannot_blow_up(widgets: controlplane.Widgets) -> Non
     answer = await widgets.access.ask("POST", widgets.path, raw, kind="application/yaml")
     assert answer.status == 400
     assert "excessive aliasing" in answer.body["message"]
+
+
+def nested(depth: int) -> Any:
+    """Objects in one another."""
+    value: Any = 1
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
+@embedded_only
+@pytest.mark.parametrize("kind", _PATCHES[:3])
+async def test_no_way_of_writing_gets_objects_deeper_than_they_can_be_read(
+    widgets: controlplane.Widgets, kind: str
+) -> None:
+    await widgets.create("one", size=1)
+    path = f"{widgets.path}/one?fieldManager=f&force=true"
+    head = widgets.widget("one") if kind == "application/apply-patch+yaml" else {}
+    for depth in (50, 120, 124, 130, 400, 900, 2_000):
+        text = '{"a":' * depth + "1" + "}" * depth
+        body = json.dumps({**head, "spec": "HERE"})
+        if kind == "application/json-patch+json":
+            body = '[{"op":"add","path":"/spec","value":"HERE"}]'
+        raw = body.replace('"HERE"', text).encode()
+        answer = await widgets.access.ask("PATCH", path, raw, kind=kind)
+        assert answer.status < 500, (depth, answer.raw[:300])
+        assert (answer.status == 200) == (depth < 125), (depth, answer.raw[:300])
+    assert (await widgets.access.ask("GET", widgets.path)).status == 200
+
+
+@embedded_only
+async def test_a_patch_that_nests_step_by_step_is_refused(widgets: controlplane.Widgets) -> None:
+    await widgets.create("one", size=1)
+    path = f"{widgets.path}/one"
+    patch: list[Any] = [{"op": "add", "path": "/spec", "value": nested(100)}]
+    patch += [{"op": "add", "path": "/spec" + "/a" * 99, "value": nested(100)}]
+    answer = await widgets.access.ask("PATCH", path, patch, kind=_PATCHES[1])
+    assert answer.status == 422, answer.raw
+    assert (await widgets.access.ask("GET", path)).body["spec"] == {"size": 1}
+
+
+async def test_copies_of_copies_cannot_fill_the_memory(widgets: controlplane.Widgets) -> None:
+    await widgets.create("one", size=1)
+    patch: list[Any] = [{"op": "add", "path": "/spec", "value": {"a": "x" * 100}}]
+    patch += [{"op": "copy", "from": "/spec", "path": f"/spec/a{n}"} for n in range(40)]
+    answer = await widgets.access.ask("PATCH", f"{widgets.path}/one", patch, kind=_PATCHES[1])
+    assert answer.status == 400, answer.raw
+    assert "exceeding the limit" in answer.body["message"]
