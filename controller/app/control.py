@@ -132,6 +132,7 @@ class Control:
         self.store = Store(outside.calls, clocks.utc, outside.identity, self.cache)
         self.validity = Validity(self.cache, self.store, rules.configs, clocks.utc)
         self._poller: Poller | None = None
+        self._confirmed: dict[str, frozenset[str]] = {}  # tool → uids asked for while leading
         self._reconciler = self._make_reconciler(rules.deployments)
         self._reflectors = self._make_reflectors()
         self._loop = Loop(
@@ -182,6 +183,7 @@ class Control:
         # What has been read stays: a full collection over it would hold up the loop for most of a
         # second at 10,000 tools.
         gc.freeze()
+        self._confirmed.clear()
         for tool in self.cache.tools():
             self.queue.add(tool)
         async with asyncio.TaskGroup() as tasks:
@@ -212,6 +214,7 @@ class Control:
         unsaid: EdgeError | None = None
         try:
             if self._leadership.may_act():
+                await self._confirm(tool)
                 await self._look_at_config(tool)
                 unsaid = await self._judge_config(tool)
             result = await self._reconciler.reconcile(tool)
@@ -228,6 +231,22 @@ class Control:
         except EdgeError as error:
             return error
         return None
+
+    async def _confirm(self, tool: str) -> None:
+        """Ask once how each unfinished deployment is now, before anything is done for it.
+
+        Who begins to lead may have a view from before its predecessor's last writes: a deployment
+        that has ended since must not be brought to its end again.
+        """
+        known = self._confirmed.get(tool, frozenset())
+        held = self.cache.deployments(tool)[0]
+        for deployment in held:
+            if deployment.metadata.uid not in known:
+                uid = deployment.metadata.uid
+                await self.store.look(kinds.DEPLOYMENTS, tool, deployment.name, uid)
+        self._confirmed[tool] = frozenset(deployment.metadata.uid for deployment in held)
+        if not held:
+            del self._confirmed[tool]
 
     async def _look_at_config(self, tool: str) -> None:
         """A deployment begins with the config as it is now; the watch of configs may be behind.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from controller import logs
 from controller.errors import EdgeError, Terminal
+from controller.models.meta import tool_of
 from controller.models.summary import DeploymentSummary
 from controller.models.toolconfig import ToolConfigSpec
 from controller.models.tooldeployment import ToolDeployment, ToolDeploymentStatus
@@ -60,11 +61,22 @@ class StoreWriter:
             raise errors.Conflict("this controller is not the leader any more")
         try:
             return await self._store.patch_status(deployment, status)
+        except errors.Conflict:
+            await self._look_again(deployment)
+            raise
         except errors.NotFound as gone:
             raise errors.Conflict(f"deployment {deployment.name} is gone: {gone.message}") from gone
         except Terminal as refused:
             # The server refuses our own status: nobody else can mend that, so it counts as a bug.
             raise RuntimeError(f"status of {deployment.name}: {refused.message}") from refused
+
+    async def _look_again(self, deployment: ToolDeployment) -> None:
+        """The view was too old: the next try begins with what is there now."""
+        found = deployment.metadata
+        tool = tool_of(found.namespace)
+        if tool is not None:
+            with contextlib.suppress(EdgeError):
+                await self._store.look(kinds.DEPLOYMENTS, tool, found.name, found.uid)
 
     async def delete(self, tool: str, name: str, uid: str) -> None:
         """Delete a deployment; one that is gone, or another of that name, is no error."""

@@ -79,7 +79,7 @@ def parse_json(raw: bytes) -> tuple[Any, Duplicates]:
 
 def is_too_deep(value: Any) -> bool:
     """Whether more than DEEPEST objects and lists lie in one another."""
-    level = [[value]]
+    level: list[Any] = [[value]]
     for _ in range(DEEPEST + 1):
         level = [
             each
