@@ -4,6 +4,7 @@ Used by the tests of random walks; works on any world, without a reference run.
 """
 
 import asyncio
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -76,16 +77,15 @@ async def _noises(world: World, silence: float) -> list[str]:
 
 def _queue_jumpers(found: Sequence[ToolDeployment]) -> list[str]:
     """First come, first served; polls may be superseded, but then they never begin."""
-    begun = [d for d in found if d.status.started_at]
-    times = [d.status.started_at for d in begun]
-    by_age = [d.name for d in begun]
-    names = [d.name for _, d in sorted(zip(times, begun, strict=True), key=_started)]
-    return [] if names == by_age else [f"began as {names}, came as {by_age}"]
-
-
-def _started(pair: tuple[datetime | None, ToolDeployment]) -> tuple[datetime, str]:
-    assert pair[0] is not None
-    return pair[0], pair[1].name
+    begun = sorted(
+        (d for d in found if d.status.started_at is not None),
+        key=lambda d: d.status.started_at,  # type: ignore[arg-type, return-value]
+    )
+    return [
+        f"{later.name} began before {earlier.name}, which came first"
+        for later, earlier in itertools.pairwise(begun)
+        if later.metadata.creation_timestamp > earlier.metadata.creation_timestamp
+    ]
 
 
 def _doubled_builds(world: World, tool: str) -> list[str]:

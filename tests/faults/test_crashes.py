@@ -34,6 +34,24 @@ def test_a_second_kill_during_the_recovery_changes_nothing(
     assert wrong == {}
 
 
+@each_scenario
+def test_kills_at_any_write_of_the_recovery_change_nothing(
+    scenario: Scenario, tried: Tried
+) -> None:
+    """The second life is killed at its second to eighth write, and the third in between."""
+    points = range(1, len(trials.reference(scenario).changes) + 1)
+    everything = [
+        (Fault("crash unanswered", at, life=1), Fault(kind, later, life=2), Fault(kind, 1, life=3))
+        for at in points
+        for later in range(2, 9)
+        for kind in ("crash before", "crash unanswered")
+    ]
+    plans = trials.sample(everything, bounded=0, whole=34)
+    wrong = {plan: found for plan in plans if (found := trials.check(scenario, plan))}
+    assert wrong == {}
+    tried("double crashes", len(plans))
+
+
 def test_a_trial_notices_what_may_not_be() -> None:
     """The oracle itself: another scenario's world is not the reference's."""
     expected = trials.reference(scenarios.first).result

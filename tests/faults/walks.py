@@ -1,8 +1,8 @@
 """Random walks: what users do and what goes wrong, in any order, from one number.
 
-A walk acts on two tools of a `World`, makes faults of every kind for the requests to come, and kills
-the controller; then the faults end. `convergence` says what must hold at each step and at the end.
-The same seed is the same walk.
+A walk acts on two tools of a `World`, makes faults of every kind for the requests to come, and
+kills the controller; then the faults end. `convergence` says what must hold at each step and at
+the end. The same seed is the same walk.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from controller.models.meta import namespace_of
+from controller.models.toolconfig import Component
 from controller.models.tooldeployment import ToolDeployment
 from tests import builders
 from tests.faults import timeline
@@ -46,8 +47,7 @@ class Walk:
 
     async def step(self) -> None:
         """Do one thing."""
-        weighed = [(act, weight) for act, weight in ACTIONS.items()]
-        (act,) = self.chance.choices([a for a, _ in weighed], [w for _, w in weighed])
+        (act,) = self.chance.choices(list(ACTIONS), list(ACTIONS.values()))
         said = await act(self)
         self.did.append(f"{timeline.seconds() - self.world.began:.2f} {said}")
         await asyncio.sleep(self.chance.choice((0.0, 0.3, 1.0, 3.0)))
@@ -62,7 +62,7 @@ class Walk:
     async def one_lives(self) -> None:
         """Wait until no death is under way."""
         while self.world._deaths:
-            await asyncio.sleep(0.05)
+            await asyncio.gather(*self.world._deaths)
 
     def tool(self) -> str:
         """A tool that has a namespace; the first is used more often."""
@@ -84,7 +84,9 @@ class Walk:
             "kind": "Namespace",
             "metadata": {"name": namespace_of(tool)},
         }
-        while not await self.tried(self.world.ask("POST", "/api/v1/namespaces", body)):
+        for _ in range(60):
+            if await self.tried(self.world.ask("POST", "/api/v1/namespaces", body)):
+                break
             await asyncio.sleep(1)
         self.gone.discard(tool)
 
@@ -103,14 +105,14 @@ class Walk:
 async def configure(walk: Walk) -> str:
     chance, tool = walk.chance, walk.tool()
 
-    def component() -> builders.Component:
+    def component() -> Component:
         return builders.component(
             repository=f"https://git.example.org/{chance.choice(('demo', 'worker'))}.git",
             ref=chance.choice(REFS),
             command=chance.choice(COMMANDS),
         )
 
-    parts: dict[str, builders.Component] = {"web": component()}
+    parts: dict[str, Component] = {"web": component()}
     if chance.random() < 0.5:
         parts["worker"] = component()
     if chance.random() < 0.4:
@@ -179,7 +181,7 @@ async def delete(walk: Walk) -> str:
 
 async def delete_namespace(walk: Walk) -> str:
     if walk.gone:
-        tool = sorted(walk.gone)[0]
+        tool = min(walk.gone)
         await walk.found(tool)
         return f"made the namespace of {tool} again"
     tool = TOOLS[1]

@@ -10,7 +10,7 @@ import asyncio
 import random
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -115,6 +115,7 @@ class World:
     workers: int = 2
     skew: timedelta = timedelta()  # of the controller's clock
     pause: float = 0.0  # between a death and the next life
+    prepare: "Callable[[World, AsyncExitStack], Awaitable[None]] | None" = None  # before the first
     names: dict[str, str] = field(default_factory=dict)  # what a scenario calls it: its id
     began: float = field(default_factory=timeline.seconds)
 
@@ -316,6 +317,8 @@ async def opened(plan: Plan = (), kind: type[World] = World, **fields: Any) -> A
         for name, app in (("builds", builds_app(world.builds)), ("jobs", jobs_app(world.jobs))):
             server = await stack.enter_async_context(TestServer(app))
             world.upstreams[name] = str(server.make_url("")).rstrip("/")
+        if world.prepare is not None:
+            await world.prepare(world, stack)
         stack.push_async_callback(world.close)
         await world.start()
         yield world

@@ -8,12 +8,14 @@ import asyncio
 from collections import Counter
 from datetime import timedelta
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from controller.models.tooldeployment import State, ToolDeployment, ToolDeploymentStatus, Trigger
 from controller.reconcile.observed import Policy
 from tests import builders
+from tests.faults import trials
 from tests.support.fakebackend import FakeBackend
 from tests.support.world import World
 
@@ -38,6 +40,7 @@ actions = st.one_of(
 )
 
 
+EXAMPLES = 20_000 if trials.WHOLE else 250
 CHANGES = ("start build", "apply job", "delete job")
 
 
@@ -131,7 +134,8 @@ def twice_built(backend: FakeBackend) -> list[object]:
     return [key for key, count in counts.items() if count > 1]
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.timeout(3600 if trials.WHOLE else 60)
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(actions, min_size=5, max_size=30))
 def test_whatever_happens_everything_ends_and_then_it_is_quiet(
     script: list[tuple[object, ...]],

@@ -1,0 +1,225 @@
+"""Others write at the same moment, watches lag, events change places: the world ends the same."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from controller.models.tooldeployment import State
+from tests import builders
+from tests.faults import oracle, scenarios, timeline, trials
+from tests.faults.conftest import Tried
+from tests.faults.meddler import Meddler
+from tests.faults.oracle import result_of
+from tests.faults.scenarios import SCENARIOS, Scenario
+from tests.faults.test_leaders import burst, candidate, leading, once_each
+from tests.faults.world import World, opened
+
+FEW = [scenarios.new_commit, scenarios.poll_trigger]
+each_scenario = pytest.mark.parametrize(
+    "scenario", SCENARIOS if trials.WHOLE else FEW, ids=lambda s: s.__name__
+)
+MARK = "example.org/foreign"
+ROWS = (1, 3, 10)
+
+
+def play(scenario: Scenario, set_up: Callable[[World, Meddler], None]) -> tuple[list[str], int]:
+    """What is wrong with a run of the scenario with a meddler in it, and how often it meddled."""
+    expected = trials.reference(scenario).result
+    wrong: list[str] = []
+    meddlers: list[Meddler] = []
+
+    async def prepare(world: World, stack: AsyncExitStack) -> None:
+        meddler = await Meddler(world.plane.url, world.session).start()
+        stack.push_async_callback(meddler.stop)
+        world.upstreams["kube"] = meddler.url
+        meddlers.append(meddler)
+        set_up(world, meddler)
+
+    async def main() -> None:
+        async with opened((), **scenarios.fields(scenario), prepare=prepare) as world:
+            await scenario(world)
+            found = await result_of(world, trials.SILENCE)
+            wrong.extend(oracle.differences(expected, found, max(ROWS)))
+            wrong.extend(found.differed)
+
+    timeline.run(main)
+    return wrong, meddlers[0].meddled
+
+
+def foreign_change(at: int, times: int) -> Callable[[World, Meddler], None]:
+    """An annotation of somebody else's, just before the at-th status write and those after it."""
+
+    def set_up(world: World, meddler: Meddler) -> None:
+        count = 0
+
+        async def before(method: str, path: str, _body: Any) -> None:
+            nonlocal count
+            if method != "PATCH" or not path.endswith("/status"):
+                return
+            count += 1
+            if at <= count < at + times:
+                meddler.meddled += 1
+                note = {"metadata": {"annotations": {MARK: str(count)}}}
+                await world.ask("PATCH", path.removesuffix("/status"), note, "merge")
+
+        meddler.before = before
+
+    return set_up
+
+
+@each_scenario
+def test_who_writes_just_before_us_is_heard_and_kept(scenario: Scenario, tried: Tried) -> None:
+    writes = [e for e in trials.reference(scenario).changes if e.path.endswith("/status")]
+    everything = [(at, times) for at in range(1, len(writes) + 1) for times in ROWS]
+    count = len(everything) if trials.WHOLE else 1
+    step = max(1, len(everything) // count)
+    chosen = everything[::step][:count]
+    for at, times in chosen:
+        wrong, meddled = play(scenario, foreign_change(at, times))
+        assert wrong == [], (at, times)
+        assert meddled > 0
+    tried("foreign changes", len(chosen))
+
+
+def swapped(_: World, meddler: Meddler) -> None:
+    meddler.swaps = True
+
+
+def repeated(_: World, meddler: Meddler) -> None:
+    meddler.repeats = True
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    SCENARIOS if trials.WHOLE else [scenarios.three_waiting],
+    ids=lambda scenario: scenario.__name__,
+)
+def test_events_may_change_places_and_come_again_at_each_other(
+    scenario: Scenario, tried: Tried
+) -> None:
+    for set_up in (swapped, repeated):
+        wrong, _ = play(scenario, set_up)
+        assert wrong == [], set_up.__name__
+    tried("reordered and repeated views", 2)
+
+
+MOMENTS = [2.0 + step for step in range(0, 30, 1 if trials.WHOLE else 15)]
+
+
+def test_a_new_leader_whose_view_is_old_does_not_undo_what_was_done(tried: Tried) -> None:
+    """The standby's watches fell silent a while before it had to take over."""
+
+    def from_moment(moment: float) -> None:
+        async def main() -> None:
+            async with opened((), lead=candidate, heads=scenarios.heads()) as world:
+                meddler = await Meddler(world.plane.url, world.session).start()
+                world.upstreams["kube"] = meddler.url
+                old = await leading(world)
+                await world.start()
+                acting = asyncio.create_task(burst(world))
+                await asyncio.sleep(moment)
+                meddler.flows.clear()
+                await acting
+                await world.until(lambda found: found[0].final and len(found) == 4)
+                await asyncio.sleep(8)
+                seen = len(world.tape.entries)
+                world.kill(old)
+                await asyncio.sleep(40)
+                images = {
+                    str(entry.sent["imagename"])
+                    for entry in world.tape.entries[seen:]
+                    if entry.neighbour == "jobs" and entry.verb == "PATCH"
+                }
+                meddler.flows.set()
+                assert await once_each(world) == []
+                last = (await world.deployments())[-1]
+                assert last.status.status == State.SUCCESSFUL
+                assert last.status.builds["web"].commit == builders.NEWER
+                await meddler.stop()
+                assert len(images) <= 2, f"both images were applied: {images}"
+
+        timeline.run(main)
+
+    for moment in MOMENTS:
+        from_moment(moment)
+    tried("leaders with an old view", len(MOMENTS))
+
+
+HELD = (1, 10, 120) if trials.WHOLE else (10,)
+
+
+def test_who_comes_again_under_an_old_name_does_not_inherit_what_was_done(tried: Tried) -> None:
+    """Deleted and created again while no watch tells of it: another uid, the same name."""
+
+    def after(moment: float, held: float) -> None:
+        async def main() -> None:
+            async with opened((), heads=scenarios.heads()) as world:
+                world.kill(world.lives[0])
+                meddler = await Meddler(world.plane.url, world.session).start()
+                world.upstreams["kube"] = meddler.url
+                await world.start()
+                await world.configure(scenarios.config())
+                await world.deploy("d1")
+                await asyncio.sleep(moment)
+                meddler.flows.clear()
+                (old,) = await world.deployments()
+                await world.delete("d1")
+                path = "/apis/components-api.toolforge.org/v1/namespaces/tool-demo/tooldeployments"
+                body = {
+                    "apiVersion": "components-api.toolforge.org/v1",
+                    "kind": "ToolDeployment",
+                    "metadata": {"name": old.name},
+                    "spec": {"cancel": True},
+                }
+                await world.ask("POST", path, body)
+                await asyncio.sleep(held)
+                (new,) = await world.deployments()
+                assert new.status.started_at is None, "it was given the other's status"
+                meddler.flows.set()
+                await world.ended(200)
+                (new,) = await world.deployments()
+                assert (new.status.status, new.status.builds) == (State.CANCELLED, {})
+                assert (await result_of(world, 300)).broken == []
+                await meddler.stop()
+
+        timeline.run(main)
+
+    moments = [0.5 * step for step in range(1, 20, 1 if trials.WHOLE else 9)]
+    for moment in moments:
+        for held in HELD:
+            after(moment, held)
+    tried("names used again", len(moments) * len(HELD))
+
+
+@pytest.mark.parametrize("hours", [-24, -1, 1, 24])
+def test_a_clock_that_jumps_leaves_nothing_stuck(hours: int, tried: Tried) -> None:
+    """The controller's clock jumps while a deployment is under way, and back a minute later."""
+
+    def at(moment: float) -> None:
+        async def main() -> None:
+            async with opened((), heads=scenarios.heads()) as world:
+                await world.configure(scenarios.config())
+                await world.deploy("d1")
+                await asyncio.sleep(moment)
+                world.skew = timedelta(hours=hours)
+                await asyncio.sleep(60)
+                world.skew = timedelta()
+                await scenarios.deploy(world, "d2")
+                first, second = await world.deployments()
+                assert first.final
+                assert second.status.status == State.SUCCESSFUL
+                broken = (await result_of(world, 300)).broken
+                assert [each for each in broken if "had ended" not in each] == []  # by which clock?
+                built = [e.sent["image_name"] for e in world.tape.done("builds", "POST", "/builds")]
+                assert len(built) <= 4, built
+
+        timeline.run(main)
+
+    moments = [0.25 + step / 2 for step in range(0, 30, 1 if trials.WHOLE else 15)]
+    for moment in moments:
+        at(moment)
+    tried("clock jumps", len(moments))
