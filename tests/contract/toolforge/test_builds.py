@@ -181,6 +181,20 @@ async def test_another_deployment_of_the_same_second_gets_its_own(world: Toolfor
     assert (first.id != second.id, world.builds.started) == (True, 2)
 
 
+@pytest.mark.parametrize("ref", ["fail", "hang"])
+async def test_the_bad_end_of_anothers_build_is_not_that_of_one_who_waited(
+    world: Toolforge, ref: str
+) -> None:
+    first = await world.backend.builds.start(TOOL, request(ref=ref))
+    world.advance(10)
+    await world.backend.builds.cancel(TOOL, first.id)
+    world.advance(10)
+    waited = request(ref=ref, deployment=DEPLOYMENT.replace("a", "b"))
+    second = await world.backend.builds.start(TOOL, waited)
+    again = await world.backend.builds.start(TOOL, waited)
+    assert (second.id != first.id, again.id, world.builds.started) == (True, second.id, 2)
+
+
 async def test_a_build_that_somebody_started_by_hand_is_nobody_s(world: Toolforge) -> None:
     body = {"source_url": REPOSITORY, "ref": "main", "image_name": "web"}
     await world.builds.start(TOOL, body)
