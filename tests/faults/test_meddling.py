@@ -11,11 +11,12 @@ import pytest
 from controller.models.tooldeployment import State
 from tests import builders
 from tests.faults import oracle, scenarios, timeline, trials
+from tests.faults.candidates import candidate, leading
 from tests.faults.conftest import Tried
 from tests.faults.meddler import Meddler
 from tests.faults.oracle import result_of
 from tests.faults.scenarios import SCENARIOS, Scenario
-from tests.faults.test_leaders import burst, candidate, leading, once_each
+from tests.faults.test_leaders import burst, once_each
 from tests.faults.world import World, opened
 
 FEW = [scenarios.new_commit, scenarios.poll_trigger]
