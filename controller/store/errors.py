@@ -44,8 +44,8 @@ class Gone(errors.Transient):
 class NotFound(errors.Terminal):
     """There is no object, or no kind, of that name."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(Reason.PLATFORM_UNAVAILABLE, message)
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(Reason.PLATFORM_UNAVAILABLE, message, hint)
 
 
 class AlreadyExists(errors.Terminal):
@@ -99,7 +99,7 @@ def of_answer(
         case 403:
             return Forbidden(said)
         case 404:
-            return NotFound(said)
+            return NotFound(said, _of_namespace(body))
         case 409 if body.get("reason") == "AlreadyExists":
             return AlreadyExists(said)
         case 409:
@@ -110,6 +110,15 @@ def of_answer(
             return _refusal(said, body)
         case _:
             return Unavailable(said, _wait(retry_after))
+
+
+def _of_namespace(body: Mapping[str, Any]) -> str:
+    """What to do about a namespace that is not there, "" where something else is missing."""
+    details = body.get("details")
+    if not isinstance(details, Mapping) or details.get("kind") != "namespaces":
+        return ""
+    name = details.get("name")
+    return f"Choose a tool that is known there; or make one: kubectl create namespace {name}"
 
 
 def _refusal(said: str, body: Mapping[str, Any]) -> errors.EdgeError:

@@ -97,6 +97,13 @@ async def test_a_deployment_without_a_config_says_so(desk: Desk) -> None:
     assert "tool demo has no config" in await desk.kubectl("get", "td", "too-early")
 
 
+async def test_config_apply_for_a_tool_that_is_not_there_says_how_to_make_it(desk: Desk) -> None:
+    file = str(desk.folder / "toolforge.yaml")
+    code, said = await desk.ptd("config", "apply", "--local", "--tool", "nobody", file)
+    assert code == 1
+    assert "make one: kubectl create namespace tool-nobody" in said
+
+
 async def test_config_apply_stores_it_and_says_what(desk: Desk) -> None:
     code, said = await desk.ptd("config", "apply", "--local", str(desk.folder / "toolforge.yaml"))
     assert (code, said.splitlines()[-1]) == (
