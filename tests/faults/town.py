@@ -80,9 +80,13 @@ class Town(World):
 
     async def push(self, tool: str, *, force: bool = False) -> str:
         """Another commit for the branch that is followed."""
-        commit = self.fresh()
+        commit = self.committed(tool, force=force)
         self.tips.setdefault(tool, []).append(Tip(commit, timeline.seconds()))
         return commit
+
+    def committed(self, tool: str, *, force: bool) -> str:
+        """A commit, with the one before as its parent or not: in memory that is the same."""
+        return self.fresh()
 
     async def clutter(self, tool: str) -> None:
         """A tag with the name of the branch, and branches that end in it."""
