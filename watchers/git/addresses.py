@@ -37,12 +37,14 @@ _SPECIAL: tuple[IPNetwork, ...] = tuple(
         "192.88.99.0/24",
         "5f00::/16",
         "3fff::/20",
+        "fec0::/10",
     )
 )
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\\<>\"'`{}|^$]|%(?:[01][0-9a-f]|7f)", re.IGNORECASE)
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})?(\.[a-z0-9_]([a-z0-9_-]{0,62})?)*")
+_BRACKETS = re.compile(r"^([^\[\]]*@)?\[[0-9a-f:.]+\](:[0-9]*)?$", re.IGNORECASE)
 _NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
-_INTERNAL_NAMES = ("localhost", "local", "internal", "localdomain", "arpa", "cluster")
+_INTERNAL_NAMES = ("localhost", "local", "internal", "localdomain", "arpa", "cluster", "svc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def parse(text: str, policy: Policy) -> Address:
     scheme = parts.scheme.lower()
     if scheme not in policy.schemes or scheme not in PORTS or not parts.netloc:
         raise refused(f"it does not begin with {_or(sorted(policy.schemes))}")
-    if "%" in parts.netloc:
+    if "%" in parts.netloc or ("[" in parts.netloc and not _BRACKETS.search(parts.netloc)):
         raise refused("its host name is not valid")
     if "@" in parts.netloc:
         raise refused("it holds a user name or password")
