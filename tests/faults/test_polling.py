@@ -4,6 +4,8 @@ import asyncio
 import random
 from typing import Any
 
+import pytest
+
 from tests.faults import gittown, timeline, town, trials
 from tests.faults.candidates import candidate
 from tests.faults.conftest import Tried
@@ -11,6 +13,8 @@ from tests.faults.gittown import GitTown
 from tests.faults.tape import Fault, Plan
 from tests.faults.town import Town
 from tests.faults.world import opened
+
+pytestmark = pytest.mark.timeout(300)
 
 PUSHES, TOOLS = (4800, 200) if trials.WHOLE else (160, 40)
 GIT_PUSHES, GIT_TOOLS = (400, 20) if trials.WHOLE else (30, 5)
@@ -23,7 +27,7 @@ def crashes(chance: random.Random, pushes: int) -> Plan:
         ("POST", "/tooldeployments"),
         ("PATCH", "-config/status"),
     ):
-        for at in sorted(chance.sample(range(1, pushes), pushes // 25)):
+        for at in sorted(chance.sample(range(1, pushes), max(3, pushes // 100))):
             kind = chance.choice(("crash before", "crash unanswered", "crash after", "lost"))
             faults.append(Fault(kind, at, "reset", verbs=(verb,), path=path))
     return tuple(faults)

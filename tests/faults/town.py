@@ -5,6 +5,8 @@ git hosts of one's own. `wrong` is the oracle of the programme's test 24.
 """
 
 import asyncio
+import bisect
+import itertools
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,9 +25,10 @@ from tests.support.fakebackend import FakeBackend
 from watchers.git.addresses import Address
 from watchers.git.resolution import RefFound
 
-# A push is seen within the interval, its jitter and this; where nobody led meanwhile, also within
-# that time and the one in which missed turns are made good.
-SLACK, MADE_GOOD = 5.0, 26.0
+# A push is seen within the interval, its jitter and this much time in which somebody led. Each new
+# leader makes good what was missed in a short time without one; what was missed in a longer one
+# has its next turn.
+SLACK, SHORT, MADE_GOOD = 5.0, 20.0, 26.0
 BOUND = POLL.total_seconds() * 1.1 + SLACK
 _LOOK = 0.5
 INSTANT = replace(POLICY, settle_time=timedelta())
@@ -47,7 +50,7 @@ class Town(World):
     tools: int = 0
     tips: dict[str, list[Tip]] = field(default_factory=dict)
     other_refs: dict[str, dict[str, str]] = field(default_factory=dict)
-    leaderless: list[float] = field(default_factory=list)
+    leaders: list[tuple[float, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -131,10 +134,10 @@ class Town(World):
         )
 
     async def watch_leaders(self) -> None:
-        """Remember when nobody led."""
+        """Remember who led when, "" for nobody."""
         while True:
-            if not any(leads(life) for life in self.lives):
-                self.leaderless.append(timeline.seconds())
+            leader = next((life.name for life in self.lives if leads(life)), "")
+            self.leaders.append((timeline.seconds(), leader))
             await asyncio.sleep(_LOOK)
 
     async def wrong(self) -> list[str]:
@@ -162,17 +165,26 @@ class Town(World):
         if sorted(set(order)) != order or -1 in order:
             wrong.append(f"the deployments {order} are not some of the pushes, once and in order")
         for tip, after in zip(tips, [*(tip.at for tip in tips[1:]), float("inf")], strict=True):
-            seen = when.get(tip.commit, float("inf"))
-            if seen > tip.at + self.allowed(tip.at) and after > tip.at + self.allowed(tip.at):
+            seen, late = when.get(tip.commit, float("inf")), self.latest(tip.at)
+            if seen > late and after > late:
                 wrong.append(f"{tip} was deployed after {seen - tip.at:.1f} s")
         return wrong
 
-    def allowed(self, at: float) -> float:
-        """How long it may take from a push at this time until it is seen."""
-        without = _LOOK * sum(
-            1 for each in self.leaderless if at - POLL.total_seconds() * 0.1 <= each <= at + BOUND
-        )
-        return BOUND + (without + MADE_GOOD if without else 0.0)
+    def latest(self, at: float) -> float:
+        """Until when a push at this time has to be seen, by who led since."""
+        first = bisect.bisect(self.leaders, (at - POLL.total_seconds() * 0.1, ""))
+        last, alone, led, allowed = self.leaders[first][1], 0.0, 0.0, BOUND
+        for now, leader in itertools.islice(self.leaders, first, None):
+            if not leader:
+                alone += _LOOK
+                continue
+            if leader != last:
+                allowed += MADE_GOOD if alone <= SHORT else BOUND
+                last, alone = leader, 0.0
+            led += _LOOK if now >= at else 0.0
+            if led > allowed:
+                return now
+        return float("inf")
 
 
 async def live(town: Town, pushes: int, chance: random.Random) -> None:
@@ -191,7 +203,7 @@ async def live(town: Town, pushes: int, chance: random.Random) -> None:
                 await town.webhook(tool, commit)
 
 
-async def trouble(town: Town, chance: random.Random, *, often: float = 45.0) -> None:
+async def trouble(town: Town, chance: random.Random, *, often: float = 60.0) -> None:
     """Again and again the leader is killed, stopped, or cut off for a while."""
     while True:
         await asyncio.sleep(chance.uniform(0.3, 1.7) * often)
