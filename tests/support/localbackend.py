@@ -52,7 +52,7 @@ QUICK = LocalSettings(
     builds=BuildLimits(timeout=seconds(20)),
     health=HealthTimings(
         start_interval=seconds(0.03),
-        start_timeout=seconds(1),
+        start_timeout=seconds(30),
         min_up=seconds(0.1),
         interval=seconds(0.2),
         timeout=seconds(1),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,8 +25,13 @@ class Site:
         self.port = localbackend.free_port()
         self.image = localbackend.make_image(root)
 
-    def backend(self) -> LocalBackend:
-        return LocalBackend(self.root, localbackend.QUICK, localbackend.now)
+    def backend(self, *, patience: float | None = None) -> LocalBackend:
+        """A ptd on this root; `patience`: seconds for a start, where one is to be given up."""
+        settings = localbackend.QUICK
+        if patience is not None:
+            given = localbackend.seconds(patience)
+            settings = replace(settings, health=replace(settings.health, start_timeout=given))
+        return LocalBackend(self.root, settings, localbackend.now)
 
     def serving(self, words: str, **settings: object) -> base.JobSpec:
         """A job `web` that answers `words` on the site's port, with an http health check."""

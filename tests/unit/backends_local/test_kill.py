@@ -134,7 +134,7 @@ async def test_a_half_done_update_goes_on(site: Site) -> None:
     async with site.backend() as local:
         await local.jobs.apply(TOOL, new)
         await local.close(stop_jobs=False)
-    async with site.backend() as local:
+    async with site.backend(patience=0.5) as local:
         found = await job_that(local, lambda job: job.status.trouble is not None)
         assert (found.spec, found.serving) == (new, old)
         assert await site.ask() == before

@@ -59,23 +59,24 @@ async def test_no_request_fails_while_a_new_version_takes_over(
     assert (await site.ask()).startswith("two")
 
 
-async def test_a_version_that_never_gets_healthy_leaves_the_old_process_alone(
-    site: Site, local: LocalBackend
-) -> None:
+async def test_a_version_that_never_gets_healthy_leaves_the_old_process_alone(site: Site) -> None:
     good, bad = site.serving("one"), site.serving("two bad")
-    await local.jobs.apply(TOOL, good)
-    await job_that(local, is_up)
-    before = await site.ask()
-    await local.jobs.apply(TOOL, bad)
+    async with site.backend() as local:
+        await local.jobs.apply(TOOL, good)
+        await job_that(local, is_up)
+        before = await site.ask()
+        await local.close(stop_jobs=False)
 
     def answered_badly(job: base.Job) -> bool:
         return bool(job.status.trouble) and "GET / answered 500" in job.status.messages[0]
 
-    job = await job_that(local, answered_badly)
-    assert (job.spec, job.serving, job.status.healthy) == (bad, good, False)
-    assert job.status.trouble is Reason.HEALTH_CHECK_FAILED
-    assert "ready" in job.status.log_tail
-    assert await site.ask() == before
+    async with site.backend(patience=2) as local:
+        await local.jobs.apply(TOOL, bad)
+        job = await job_that(local, answered_badly)
+        assert (job.spec, job.serving, job.status.healthy) == (bad, good, False)
+        assert job.status.trouble is Reason.HEALTH_CHECK_FAILED
+        assert "ready" in job.status.log_tail
+        assert await site.ask() == before
 
 
 async def test_going_back_to_what_serves_drops_the_newer_version(
