@@ -204,7 +204,7 @@ class Reflector:
                 listing.version = page.version
                 for number, stored in enumerate(page.items, 1):
                     if number % _BATCH == 0:
-                        await asyncio.sleep(0)  # reading 500 models takes a quarter of a second
+                        await asyncio.sleep(0)  # reading a page of models takes a tenth of a second
                     listing.seen.add(cache.place_of(stored))
                     listing.unlisted.discard(stored["metadata"]["uid"])
                     visit(stored)

@@ -21,7 +21,7 @@ from controller.store import errors
 from controller.store.calls import JSON, Calls
 from controller.store.kinds import Kind
 
-PAGE = 500
+PAGE = 200  # a page is in memory three times over, and a deployment has 5 KiB
 LIST_LIMIT = timedelta(seconds=30)
 _TYPES = ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")
 _MARGIN = timedelta(seconds=30)  # beyond the server's own time limit of a watch
@@ -59,7 +59,7 @@ class Feed:
         self._calls = calls
 
     async def pages(self, kind: Kind[Any]) -> AsyncGenerator[Page, None]:
-        """A consistent list as it is now, in pages of 500; Gone if it took too long."""
+        """A consistent list as it is now, page by page; Gone if it took too long."""
         token: str | None = None
         while True:
             answer = await self._calls.ask(
