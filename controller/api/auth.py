@@ -81,7 +81,7 @@ class Gate:
         """Whether the gateway or a certificate names this tool; Refused if it names another."""
         known = ""
         if self._trust.gateway:
-            known = request.headers.get(HEADER, "")
+            known = _named(request)
         if not known and self._trust.certificates:
             known = _common_name(request)
         if known and known != tool:
@@ -105,6 +105,15 @@ class Gate:
 def _bearer(headers: Mapping[str, str]) -> str:
     scheme, _, value = headers.get("Authorization", "").partition(" ")
     return value.strip() if scheme.lower() == "bearer" else ""
+
+
+def _named(request: web.Request) -> str:
+    """The tool in the gateway's header. Two that differ: the gateway adds to what a client sends,
+    and nobody can tell which is whose."""
+    named = set(request.headers.getall(HEADER, ()))
+    if len(named) > 1:
+        raise Refused(403, f"More than one '{HEADER}' header, and they differ")
+    return named.pop() if named else ""
 
 
 def _common_name(request: web.Request) -> str:
