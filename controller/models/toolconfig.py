@@ -165,8 +165,9 @@ class ToolConfigSpec(Checked):
     )
     source_url: SourceUrl | None = Field(
         default=None,
-        description="Address of the config itself: it is fetched at every deployment and replaces "
-        "what is stored, so repeat source_url in the fetched file.",
+        description="Address of the config itself: it is fetched when the config is stored and at "
+        "every deployment that the HTTP API is asked for, and replaces what is stored. Polling and "
+        "kubectl deploy what is stored.",
         examples=["https://gitlab.wikimedia.org/toolforge-repos/mytool/-/raw/main/toolforge.yaml"],
     )
     auto_deploy: bool = Field(

@@ -9,6 +9,7 @@ import pytest
 from controller.api.texts import NOTHING_HERE
 from controller.models.tooldeployment import State
 from controller.store.objects import Store
+from controller.store.secrets import Secrets
 from tests.api.service import CONFIG, Clock, Service, serving
 from tests.support import controlplane, kubeclient
 
@@ -265,3 +266,17 @@ async def test_the_control_plane_s_silence_is_told_without_its_details(
         500,
         ["Internal server error", "The control plane does not answer; try again in a minute"],
     )
+
+
+async def test_w8_a_token_that_cannot_be_kept_is_told_in_the_usual_form(
+    control_plane: controlplane.Access,
+) -> None:
+    async with kubeclient.calls_to("http://127.0.0.1:9") as nowhere:
+        silent = Secrets(nowhere)
+        async with serving(control_plane, lambda parts: replace(parts, secrets=silent)) as service:
+            answers = [
+                await service.ask(method, "deployment/token")
+                for method in ("GET", "POST", "PUT", "DELETE")
+            ]
+    said = ["Internal server error", "The control plane does not answer; try again in a minute"]
+    assert [(answer.status, answer.errors) for answer in answers] == [(500, said)] * 4
