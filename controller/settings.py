@@ -190,7 +190,8 @@ class Git(_Section):
     """Repositories that may be fetched from"""
 
     git_schemes: Words = Field(
-        ("https", "http", "git"), description="Schemes of addresses, separated by commas."
+        ("https", "http", "git", "ssh"),
+        description="Schemes of addresses, separated by commas; ssh with credentials only.",
     )
     git_allow: Words = Field(
         (),

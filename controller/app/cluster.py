@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from controller import __version__
 from controller.app import certificates, clocks, policy, polling
 from controller.app.control import Control, Outside
+from controller.app.credentials import StoredCredentials
 from controller.app.ops import OpsRoutes
 from controller.app.role import Role, Work
 from controller.backends import toolforge
@@ -48,7 +49,9 @@ class Cluster(Role):
         outside = Outside(
             calls=calls,
             backend=backend,
-            repositories=polling.repositories(settings, self._stack),
+            repositories=polling.repositories(
+                settings, self._stack, StoredCredentials(lambda: calls)
+            ),
             metrics=metrics,
             clocks=clocks.SYSTEM,
             identity=self.identity,

@@ -25,6 +25,7 @@ from controller.app import clocks, policy, polling
 from controller.app.api import parts_of
 from controller.app.console import StatusView
 from controller.app.control import Alone, Control, Outside
+from controller.app.credentials import StoredCredentials
 from controller.app.existing import LocalExisting
 from controller.app.ops import OpsRoutes
 from controller.app.role import Role, Work
@@ -58,9 +59,12 @@ class Local(Role):
         self._port = port
         self._tools = tools
         self._settings = settings
+        self._rules = policy.rules_of(settings, credentials=True)
         self._view = StatusView(console, clocks.SYSTEM.utc)
         self._metrics = Metrics(CollectorRegistry(), version=__version__, role="local")
         self._control: Control | None = None
+        self._calls: Calls | None = None
+        self._vault = StoredCredentials(lambda: self._calls)
         self._token = ""
         self._api: Parts | None = None
         changes = self._changes = Changes(limits=waiters_of(settings))
@@ -71,17 +75,24 @@ class Local(Role):
         self._data.mkdir(parents=True, exist_ok=True, mode=0o700)
         limits = policy.local_settings(self._settings)
         backend = await self._stack.enter_async_context(
-            LocalBackend(self._data / "work", limits, clocks.SYSTEM.utc, self._wake)
+            LocalBackend(
+                self._data / "work",
+                limits,
+                clocks.SYSTEM.utc,
+                self._wake,
+                self._vault.credential,
+            )
         )
         try:
             plane = await self._stack.enter_async_context(self._plane(backend))
         except StorageError as error:
             raise Terminal(Reason.PLATFORM_UNAVAILABLE, str(error)) from error
         self._token, self.url = plane.token, plane.url
+        self._calls = await self._connect(plane)
         outside = Outside(
-            calls=await self._connect(plane),
+            calls=self._calls,
             backend=backend.backend,
-            repositories=polling.repositories(self._settings, self._stack),
+            repositories=polling.repositories(self._settings, self._stack, self._vault),
             metrics=self._metrics,
             clocks=clocks.SYSTEM,
             identity=f"ptd-local-{socket.gethostname()}",
@@ -89,7 +100,7 @@ class Local(Role):
             changed=self._changes.changed,
         )
         self._metrics.leader.leads(True)  # there is nobody else
-        control = self._control = Control(outside, policy.rules_of(self._settings), Alone())
+        control = self._control = Control(outside, self._rules, Alone())
         self._changes.mirror = CachedDeployments(control.cache, control.mirrored)
         self._api = self._parts(outside.calls, backend, control)
         poller = polling.poller(control, outside, self._settings)
@@ -127,7 +138,8 @@ class Local(Role):
         made = parts_of(self._settings, calls, clocks.SYSTEM, trust, control.cache)
         existing = LocalExisting(backend.backend, made.store)
         prepare = Secrets(calls).ensure_namespace
-        return replace(made, existing=existing, prepare=prepare, changes=self._changes)
+        parts = replace(made, existing=existing, prepare=prepare, changes=self._changes)
+        return replace(parts, policy=self._rules.configs)
 
     def _started(self) -> Parts:
         if self._api is None:

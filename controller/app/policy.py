@@ -11,11 +11,15 @@ from controller.settings import Settings
 _FILES = {"file", "path"}
 
 
-def rules_of(settings: Settings) -> Rules:
-    """What the core and the judge of configs need."""
+def rules_of(settings: Settings, *, credentials: bool = False) -> Rules:
+    """What the core and the judge of configs need.
+
+    `credentials`: whether what builds can fetch with them; Toolforge's builds-api cannot.
+    """
     configs = config.Policy(
         schemes=frozenset(settings.git_schemes) | (_FILES if settings.git_allow_file else set()),
         min_poll_seconds=int(settings.poll_interval_min.total_seconds()),
+        credentials=credentials,
     )
     effort = Effort(
         workers=settings.workers,

@@ -11,7 +11,7 @@ from watchers.git.lookups import Remembered
 from watchers.git.ls_remote import LsRemote
 from watchers.git.process import GitProcesses
 from watchers.git.protocol2 import Cheapest, Protocol2
-from watchers.git.repositories import Repositories
+from watchers.git.repositories import Repositories, Vault
 from watchers.git.transport import user_agent
 from watchers.repositories.poller import Pace, RepositoryPoller
 from watchers.repositories.stored import StoredObjects
@@ -29,7 +29,7 @@ def addresses(settings: Settings) -> Policy:
     )
 
 
-def repositories(settings: Settings, stack: AsyncExitStack) -> Repositories:
+def repositories(settings: Settings, stack: AsyncExitStack, vault: Vault) -> Repositories:
     """The git client; its processes end with `stack`."""
     processes = GitProcesses(settings.poll_concurrency)
     stack.callback(processes.close)
@@ -41,6 +41,7 @@ def repositories(settings: Settings, stack: AsyncExitStack) -> Repositories:
         Guard(addresses(settings), Remembered(system_lookup, time.monotonic)),
         transport,
         settings.poll_host_concurrency,
+        vault,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from controller import logs
 from controller.errors import EdgeError, Terminal
+from controller.models.credentials import SecretRef
 from controller.models.meta import tool_of
 from controller.models.summary import DeploymentSummary
 from controller.models.toolconfig import ToolConfigSpec
@@ -102,14 +103,15 @@ class GitRefs:
 
     def __init__(self, repositories: Repositories) -> None:
         self._repositories = repositories
-        self._gathering: dict[str, _Question] = {}
+        self._gathering: dict[_Source, _Question] = {}
 
-    async def resolve(self, repository: str, ref: str) -> Resolved:
+    async def resolve(self, repository: str, ref: str, secret: SecretRef | None = None) -> Resolved:
         """The commit that the ref names now."""
-        question = self._gathering.get(repository)
+        source = (repository, secret)
+        question = self._gathering.get(source)
         if question is None:
-            question = self._gathering[repository] = _Question()
-            question.answer = asyncio.create_task(self._ask(repository, question))
+            question = self._gathering[source] = _Question()
+            question.answer = asyncio.create_task(self._ask(source, question))
             question.answer.add_done_callback(_heard)
         question.refs.add(ref)
         found = (await asyncio.shield(question.answer))[ref]
@@ -117,10 +119,14 @@ class GitRefs:
             raise found.error()
         return Resolved(found.commit, found.warning, found.ref)
 
-    async def _ask(self, repository: str, question: "_Question") -> Answers:
+    async def _ask(self, source: "_Source", question: "_Question") -> Answers:
         await asyncio.sleep(0)  # who asks in this turn of the loop shares the answer
-        del self._gathering[repository]
-        return await self._repositories.resolve(repository, sorted(question.refs))
+        del self._gathering[source]
+        repository, secret = source
+        return await self._repositories.resolve(repository, sorted(question.refs), secret)
+
+
+_Source = tuple[str, SecretRef | None]
 
 
 class _Question:

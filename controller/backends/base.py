@@ -49,7 +49,8 @@ class BuildRequest:
     """Build `commit` (a full SHA, resolved from `ref`) of `repository` for `component`.
 
     `deployment` is the id of the deployment that asks. It is part of the identity: asking twice
-    for the same component, source, options and deployment is one build.
+    for the same component, source, options and deployment is one build. `credentials` names the
+    Secret of the tool that the repository is read with, "" for none.
     """
 
     component: str
@@ -58,6 +59,7 @@ class BuildRequest:
     commit: str
     options: BuildOptions
     deployment: str
+    credentials: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ _LOCAL = configs.Policy(
 _local = click.option(
     "--local",
     is_flag=True,
-    help="Accept what only `ptd local` does: directories, file and ssh addresses, short intervals.",
+    help="Accept what only `ptd local` does: directories, file addresses, short intervals.",
 )
 _strict = click.option("--strict", is_flag=True, help="Warnings are errors.")
 

@@ -23,10 +23,12 @@ from controller.models.fields import (
     Retry,
     Schedule,
     Seconds,
+    SecretName,
     Words,
 )
 from controller.models.findings import Checked, Finding
 from controller.models.refs import RefOrPolicy
+from controller.models.sources import needs_credentials, target_of
 
 
 class Emails(StrEnum):
@@ -42,7 +44,8 @@ class SourceBuild(Checked):
     """Built from a git repository."""
 
     repository: Repository = Field(
-        description="Address of the public git repository with the code: https, http or git.",
+        description="Address of the git repository with the code: https, http or git; with "
+        "`credentials` https or ssh.",
         examples=["https://gitlab.wikimedia.org/toolforge-repos/sample-complex-app-backend"],
     )
     ref: RefOrPolicy = Field(
@@ -62,6 +65,12 @@ class SourceBuild(Checked):
         "them.",
         examples=[True],
     )
+    credentials: SecretName | None = Field(
+        default=None,
+        description="Name of the Secret that the repository is read with, where it is private: "
+        "`ptd credentials add` makes it. Unset: it is public.",
+        examples=["gitlab"],
+    )
     auto_deploy: bool | None = Field(
         default=None,
         description="Deploy by itself when the ref moves; overrides the tool's `auto_deploy` for "
@@ -76,13 +85,37 @@ class SourceBuild(Checked):
 
     @classmethod
     def findings(cls, data: Mapping[str, Any]) -> Iterator[Finding]:
-        """One source or the other."""
+        """One source or the other, and an address that goes with the credentials."""
+        repository = data.get("repository")
+        if needs_credentials(repository) and not data.get("credentials"):
+            yield Finding(
+                ("repository",),
+                "An ssh address needs `credentials`",
+                "Name a Secret with the key (`ptd credentials add`), or write the https address.",
+            )
+        elif data.get("credentials") and _is_open(repository):
+            yield Finding(
+                ("repository",),
+                "Credentials are sent encrypted only, to an https or ssh address",
+                "Write the https address of the repository, or remove `credentials`.",
+            )
         if "reuse_from" in data:
             yield Finding(
                 ("reuse_from",),
                 "Cannot specify both repository and reuse_from",
                 "Build from the repository, or use the image of another component.",
             )
+
+
+def _is_open(repository: object) -> bool:
+    """Whether everybody on the way could read what is sent there."""
+    if not isinstance(repository, str):
+        return False
+    try:
+        target = target_of(repository)
+    except ValueError:
+        return False  # its own mistake is reported
+    return target.scheme in ("git", "file") or (target.scheme == "http" and not target.loopback)
 
 
 class ReuseBuild(Checked):

@@ -56,6 +56,11 @@ BUILD_RULES = [
         "!has(self.repository) || !has(self.reuse_from)",
         "Cannot specify both repository and reuse_from",
     ),
+    _rule(
+        "!has(self.repository) || has(self.credentials) || "
+        "!self.repository.matches('^([sS][sS][hH]://|[^/:]+@)')",
+        "An ssh address needs `credentials`",
+    ),
 ]
 # Not CEL, which cannot name a field that is a text or an object.
 REF_WITH_REPOSITORY = [{"required": ["ref"]}, {"not": {"required": ["repository"]}}]

@@ -27,6 +27,8 @@ from controller.models.sources import (
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 MAX_NAME = 52
 MAX_COMPONENTS = 50
+SECRET_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+MAX_SECRET = 253
 MAX_TEXT = 4096
 MAX_PATH = 512
 QUANTITY_PATTERN = (
@@ -63,6 +65,20 @@ def _check_name(value: str) -> str:
         raise mistake(
             "A component's name is made of a-z, 0-9, `-` and `.`, and starts and ends with a "
             "letter or a digit"
+        )
+    return value
+
+
+def _check_secret(value: str, info: ValidationInfo) -> str:
+    if not re.fullmatch(SECRET_PATTERN.strip("^$"), value):
+        raise mistake(
+            "This is not the name of a Secret",
+            "Write a name here, never a token: `ptd credentials add NAME` stores what is secret.",
+        )
+    if isinstance(info.context, Policy) and not info.context.credentials:
+        raise mistake(
+            "What builds here takes no credentials: only public repositories can be built",
+            "Make the repository public, or build from a public mirror of it.",
         )
     return value
 
@@ -148,6 +164,12 @@ ComponentName = Annotated[
     str,
     AfterValidator(_check_name),
     Field(json_schema_extra={"pattern": NAME_PATTERN, "minLength": 1, "maxLength": MAX_NAME}),
+]
+SecretName = Annotated[
+    str,
+    StringConstraints(max_length=MAX_SECRET),
+    AfterValidator(_check_secret),
+    Field(json_schema_extra={"pattern": SECRET_PATTERN, "minLength": 1}),
 ]
 Words = Annotated[
     str,

@@ -24,11 +24,13 @@ class Policy:
 
     Without a policy (objects that are read back) only the syntax is checked. With one, addresses
     must have one of `schemes` ("path" stands for a plain directory), polling may not be more
-    frequent than `min_poll_seconds`, and a key without a value is an error.
+    frequent than `min_poll_seconds`, and a key without a value is an error. `credentials`: whether
+    what builds here can fetch with them.
     """
 
-    schemes: frozenset[str] = frozenset({"https", "http", "git"})
+    schemes: frozenset[str] = frozenset({"https", "http", "git", "ssh"})
     min_poll_seconds: int = 30
+    credentials: bool = True
 
 
 @dataclass(frozen=True, slots=True)

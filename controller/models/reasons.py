@@ -44,6 +44,9 @@ class Reason(StrEnum):
     REPOSITORY_REFUSED = "RepositoryRefused"
     REPOSITORY_NOT_FOUND = "RepositoryNotFound"
     REPOSITORY_UNREACHABLE = "RepositoryUnreachable"
+    CREDENTIALS_UNUSABLE = "CredentialsUnusable"
+    CREDENTIALS_REFUSED = "CredentialsRefused"
+    HOST_KEY_REFUSED = "HostKeyRefused"
     BUILD_REFUSED = "BuildRefused"
     BUILD_FAILED = "BuildFailed"
     BUILD_CANCELLED = "BuildCancelled"
@@ -119,10 +122,27 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.REPOSITORY_NOT_FOUND: Explanation(
         _U,
         "The repository does not exist, or it is not public.",
-        "Check the address; the repository must be public.",
+        "Check the address; a private repository needs `credentials`.",
     ),
     Reason.REPOSITORY_UNREACHABLE: Explanation(
         _P, "The git host does not answer.", "Nothing to do unless it lasts: it is tried again."
+    ),
+    Reason.CREDENTIALS_UNUSABLE: Explanation(
+        _U,
+        "The Secret that `credentials` names is missing, or is not one that may be used for the "
+        "repository.",
+        "Make it with `ptd credentials add`, or correct it as the message says.",
+    ),
+    Reason.CREDENTIALS_REFUSED: Explanation(
+        _U,
+        "The git host does not accept the credentials for this repository.",
+        "Give them the right to read the repository, or store new ones with `ptd credentials add`.",
+    ),
+    Reason.HOST_KEY_REFUSED: Explanation(
+        _U,
+        "The ssh host's key is not the one in the Secret's known_hosts.",
+        "Compare the new key with what the host publishes; only then store it with `ptd "
+        "credentials add`.",
     ),
     Reason.BUILD_REFUSED: Explanation(
         _U, "The build service refused the build.", "Its own words say what to change."

@@ -5,11 +5,13 @@ nothing that git could read as an option, a helper protocol or a second argument
 host may be reached is not decided here but where the connection is made.
 """
 
+import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import ValidationInfo
 
+from controller.models.credentials import PORTS, Target
 from controller.models.findings import Policy, mistake
 
 MAX_URL = 2048
@@ -23,6 +25,11 @@ _PRINTABLE = re.compile(r"[!-~]*")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.?|[0-9A-Fa-f:.]+")
 _REF_FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+# git's short form of an ssh address; with a user, or it could be taken for a helper protocol.
+SCP = re.compile(
+    r"(?P<user>[A-Za-z0-9_][A-Za-z0-9_.-]*)@(?P<host>\[[0-9a-fA-F:.]+\]|[^/:@\[\]]+)"
+    r":(?P<path>/?[^:/-][^:]*)"
+)
 
 
 def check_repository(value: str, info: ValidationInfo) -> str:
@@ -30,6 +37,10 @@ def check_repository(value: str, info: ValidationInfo) -> str:
     policy = info.context if isinstance(info.context, Policy) else None
     allowed = policy.schemes if policy else KNOWN_SCHEMES
     _check_characters(value)
+    if (short := SCP.fullmatch(value)) is not None:
+        _check_scheme("ssh", allowed)
+        _check_host_name(short["host"].strip("[]"))
+        return value
     if "://" not in value:
         return _check_directory(value, allowed)
     parts = _split(value)
@@ -45,6 +56,23 @@ def check_repository(value: str, info: ValidationInfo) -> str:
     elif parts.netloc:
         raise mistake("A file address has no host", "Write file:///path/to/repository.")
     return value
+
+
+def target_of(repository: str) -> Target:
+    """Where git would go for an address that was checked; of a directory the host is ""."""
+    if (short := SCP.fullmatch(repository)) is not None:
+        return _target("ssh", short["host"].strip("[]"), None)
+    if "://" not in repository:
+        return Target("file", "", 0, loopback=True)
+    parts = urlsplit(repository)
+    return _target(parts.scheme, parts.hostname or "", parts.port)
+
+
+def needs_credentials(repository: object) -> bool:
+    """Whether it is an ssh address: nobody is let in there without a key."""
+    if not isinstance(repository, str):
+        return False
+    return repository.lower().startswith("ssh://") or SCP.fullmatch(repository) is not None
 
 
 def check_source_url(value: str) -> str:
@@ -95,7 +123,7 @@ def _check_directory(value: str, allowed: frozenset[str]) -> str:
     if "path" not in allowed:
         raise mistake("An address starts with its scheme", f"Write {_schemes(allowed)} in front.")
     if ":" in value:
-        raise mistake("A directory may not contain `:`", "Write ssh://host/path for ssh.")
+        raise mistake("A directory may not contain `:`", "Write ssh://git@host/path for ssh.")
     return value
 
 
@@ -140,8 +168,20 @@ def _check_user(parts: SplitResult) -> None:
     )
 
 
+def _target(scheme: str, host: str, port: int | None) -> Target:
+    host = host.lower().removesuffix(".")
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    return Target(scheme, host, port or PORTS.get(scheme, 0), loopback)
+
+
 def _check_host(parts: SplitResult) -> None:
-    host = parts.hostname or ""
+    _check_host_name(parts.hostname or "")
+
+
+def _check_host_name(host: str) -> None:
     if not _HOST.fullmatch(host):
         raise mistake("The address has no valid host name")
 

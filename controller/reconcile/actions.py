@@ -23,11 +23,15 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ResolveRef:
-    """Find the commit that a component's ref names at this moment."""
+    """Find the commit that a component's ref names at this moment.
+
+    `credentials` names the Secret of the tool that the repository is read with, "" for none.
+    """
 
     component: str
     repository: str
     ref: str
+    credentials: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import assert_never
 
 from controller.backends.base import Applied, Backend, Build
 from controller.errors import EdgeError, Transient
+from controller.models.credentials import SecretRef
 from controller.models.reasons import Reason
 from controller.reconcile import actions
 from controller.reconcile.ports import Journal, Refs, Writer
@@ -58,8 +59,9 @@ class Effects:
 
     async def _act(self, tool: str, action: actions.Action) -> Result:
         match action:
-            case actions.ResolveRef(repository=repository, ref=ref):
-                return await self.refs.resolve(repository, ref)
+            case actions.ResolveRef(repository=repository, ref=ref, credentials=name):
+                secret = SecretRef(tool, name) if name else None
+                return await self.refs.resolve(repository, ref, secret)
             case actions.StartBuild(request=request):
                 return await self.backend.builds.start(tool, request)
             case actions.CancelBuild(build_id=build_id):

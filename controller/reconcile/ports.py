@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from controller.models.credentials import SecretRef
 from controller.models.summary import DeploymentSummary
 from controller.models.toolconfig import ToolConfigSpec
 from controller.models.tooldeployment import ToolDeployment, ToolDeploymentStatus
@@ -59,7 +60,7 @@ class Writer(Protocol):
 class Refs(Protocol):
     """Finds the commit of a ref."""
 
-    async def resolve(self, repository: str, ref: str) -> Resolved:
+    async def resolve(self, repository: str, ref: str, secret: SecretRef | None = None) -> Resolved:
         """The commit that the ref names now."""
         ...
 

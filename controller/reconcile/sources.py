@@ -121,7 +121,9 @@ def _look(
         return BuildView(record)  # a finished result is never looked at again
     commit = record.commit or deployment.spec.trigger.commits.get(name, "")
     if not commit:
-        return BuildView(record, actions.ResolveRef(name, source.repository, source.ref_text))
+        secret = source.credentials or ""
+        resolve = actions.ResolveRef(name, source.repository, source.ref_text, secret)
+        return BuildView(record, resolve)
     ref = record.ref or deployment.spec.trigger.refs.get(name, "")
     record = record.model_copy(update={"commit": commit, "ref": ref})
     request = _request(deployment, name, source, record)
@@ -145,7 +147,15 @@ def _request(
         use_latest_versions=bool(source.use_latest_versions),
         use_deprecated_versions=bool(source.use_deprecated_versions),
     )
-    return BuildRequest(name, source.repository, named, record.commit, options, deployment.name)
+    return BuildRequest(
+        name,
+        source.repository,
+        named,
+        record.commit,
+        options,
+        deployment.name,
+        source.credentials or "",
+    )
 
 
 def _recorded(observed: Observed, record: BuildRecord, request: BuildRequest) -> Build | None:

@@ -1,12 +1,12 @@
 """Secrets by name, and namespaces: deploy tokens, credentials, and where a tool lives.
 
-Used by the HTTP API (tokens), the config fetcher (credentials) and local mode (namespaces). Secrets
-are never listed: our account may only get them by name. What they hold is not shown by `repr`.
+Used by the HTTP API (tokens), the controller (credentials), `ptd credentials`, and local mode
+(namespaces). Our accounts may get Secrets by their names only. `repr` does not show what they hold.
 """
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from controller.models.meta import namespace_of
@@ -20,7 +20,10 @@ _SECRET = f"{_SECRETS}/{{name}}"
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A Secret of a tool; `version` and `uid` are those that were read ("" for a new one)."""
+    """A Secret of a tool; `version` and `uid` are those that were read ("" for a new one).
+
+    `kind` is its type, which never changes.
+    """
 
     name: str
     data: Mapping[str, bytes] = field(repr=False)
@@ -28,6 +31,7 @@ class Secret:
     annotations: Mapping[str, str] = field(default_factory=dict)
     version: str = ""
     uid: str = ""
+    kind: str = "Opaque"
 
 
 class Secrets:
@@ -39,6 +43,11 @@ class Secrets:
     async def get(self, tool: str, name: str) -> Secret:
         """A Secret; NotFound if there is none."""
         return _read(await self._core.ask("GET", _SECRET, _names(tool, name)))
+
+    async def marked(self, tool: str, label: str, value: str) -> Sequence[Secret]:
+        """The tool's Secrets with a label; only people may ask for them, with their own rights."""
+        found = (await self._core.ask("GET", _SECRETS, _names(tool)))["items"]
+        return [each for each in map(_read, found) if each.labels.get(label) == value]
 
     async def create(self, tool: str, secret: Secret) -> Secret:
         """Store a new Secret; AlreadyExists if the name is taken."""
@@ -85,7 +94,7 @@ def _body(tool: str, secret: Secret) -> JSON:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "type": "Opaque",
+        "type": secret.kind,
         "metadata": {name: value for name, value in metadata.items() if value},
         "data": {name: base64.b64encode(value).decode() for name, value in secret.data.items()},
     }
@@ -107,4 +116,5 @@ def _read(stored: JSON) -> Secret:
         annotations=metadata.get("annotations") or {},
         version=metadata["resourceVersion"],
         uid=metadata["uid"],
+        kind=stored.get("type") or "Opaque",
     )

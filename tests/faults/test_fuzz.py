@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from controller import config, errors
+from controller.models import credentials
 from controller.models.meta import API_VERSION
 from controller.store import errors as store_errors
 from controller.store import kinds
@@ -86,7 +87,7 @@ def an_address(chance: random.Random) -> None:
     if refused:
         assert "s3cr3t" not in refused, "what a stranger writes may be a secret"
         return
-    assert found.scheme in addresses.PORTS
+    assert found.scheme in credentials.PORTS
     assert found.url.isprintable()
     assert not found.host.startswith("-")
 

@@ -160,5 +160,5 @@ async def test_a_vanished_branch_and_a_private_repository_are_told_apart(world: 
     assert watch.commit == tip
     assert watch.error == (
         "127.0.0.1 has no public repository at this address (HTTP 401). "
-        "Check the address; the repository must be public."
+        "Check the address; a private repository needs `credentials`."
     )

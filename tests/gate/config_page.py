@@ -17,6 +17,7 @@ from tests.gate.pages import NOTE
 _SHAPES = {
     fields.QUANTITY_PATTERN: "quantity",
     fields.NAME_PATTERN: "name of a component",
+    fields.SECRET_PATTERN: "name of a Secret",
     durations.PATTERN: "duration",
 }
 _TEXT = """\

@@ -2,12 +2,14 @@
 
 Used by every test that needs a git host, in process (`async with GitServer(path) as server`) or as
 a program (`python -m tests.support.githttp DIR`, which prints the address and serves until it is
-ended). `server.faults` makes single repositories misbehave as hosts do: see `Fault`.
+ended). `server.faults` makes single repositories misbehave as hosts do: see `Fault`;
+`server.private` lets nobody read a repository without a certain Authorization header.
 """
 
 import argparse
 import asyncio
 import os
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,11 +48,18 @@ class Seen:
 class GitServer:
     """Serves every repository below `root`; `url` is known once it has started."""
 
-    def __init__(self, root: Path, port: int = 0) -> None:
+    def __init__(
+        self, root: Path, port: int = 0, certificate: tuple[Path, Path] | None = None
+    ) -> None:
         self.root = root
+        self._trust = None
+        if certificate is not None:
+            self._trust = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            self._trust.load_cert_chain(*certificate)
         self.url = ""
         self.port = port
         self.faults: dict[str, Fault] = {}
+        self.private: dict[str, str] = {}
         self.seen: list[Seen] = []
         self.peers: set[object] = set()
         self._stopping = asyncio.Event()
@@ -59,9 +68,10 @@ class GitServer:
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._trust)
+        await site.start()
         self.port = int(self._runner.addresses[0][1])
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http{'s' if self._trust else ''}://127.0.0.1:{self.port}"
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -90,6 +100,9 @@ class GitServer:
         self.seen.append(Seen(request.method, request.path, dict(request.headers)))
         name, _, service = request.path.lstrip("/").partition(".git/")
         fault = self.faults.get(name + ".git") if service else None
+        wanted = self.private.get(name + ".git") if service else None
+        if wanted is not None and request.headers.get("Authorization") != wanted:
+            return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="git"'})
         if fault is None:
             return await _backend(request, self.root)
         if fault.oldest:

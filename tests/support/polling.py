@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from controller import errors
+from controller.models.credentials import SecretRef
 from controller.models.reasons import Reason
 from controller.models.toolconfig import ToolConfigSpec
 from tests import builders
@@ -39,7 +40,7 @@ class Hosts:
         return parse(repository, Policy())
 
     async def resolve(
-        self, repository: str, refs: Sequence[str]
+        self, repository: str, refs: Sequence[str], secret: SecretRef | None = None
     ) -> Mapping[str, Resolved | RefProblem]:
         self.asked.append((repository, tuple(sorted(refs))))
         self.asked_at.append(now())

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from controller.errors import EdgeError, Terminal
+from controller.models.credentials import SecretRef
 from controller.models.meta import ObjectMeta
 from controller.models.reasons import Reason
 from controller.models.summary import DeploymentSummary
@@ -159,7 +160,7 @@ class World:
         """Writer."""
         self.told.append((deployment.name, news))
 
-    async def resolve(self, repository: str, ref: str) -> Resolved:
+    async def resolve(self, repository: str, ref: str, secret: SecretRef | None = None) -> Resolved:
         """Refs."""
         if ref not in self.refs:
             raise Terminal(Reason.REF_NOT_FOUND, f"{repository} has no branch or tag {ref}")

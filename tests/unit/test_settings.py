@@ -94,7 +94,7 @@ def test_defaults_are_shown_as_they_are_written() -> None:
     for row in (
         "| `PTD_KUBECONFIG` | unset | — |",
         "| `PTD_GIT_ALLOW` | unset | the same |",
-        "| `PTD_GIT_SCHEMES` | `https,http,git` | the same |",
+        "| `PTD_GIT_SCHEMES` | `https,http,git,ssh` | the same |",
         "| `PTD_RETRY_FIRST` | `5ms` | the same |",
         "| `PTD_GIT_ALLOW_FILE` | `false` | `true` |",
         "| `PTD_START_TIMEOUT` | `5m` | `2m` |",

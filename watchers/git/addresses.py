@@ -16,7 +16,9 @@ from dataclasses import dataclass, replace
 from urllib.parse import SplitResult, urlsplit
 
 from controller import errors
+from controller.models.credentials import ANY_USER, PORTS, Credential, Target
 from controller.models.reasons import EXPLANATIONS, Reason
+from controller.models.sources import SCP
 from watchers.git.recent import Recent
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -25,7 +27,6 @@ Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
 
 MAX_ADDRESS_LENGTH = 2048
 DNS_TIMEOUT_SECONDS = 5.0
-PORTS = {"https": 443, "http": 80, "git": 9418}
 # Python's is_global calls these global; each can lead to an internal host (reliability.md 4).
 _SPECIAL: tuple[IPNetwork, ...] = tuple(
     ipaddress.ip_network(network)
@@ -43,6 +44,7 @@ _SPECIAL: tuple[IPNetwork, ...] = tuple(
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\\<>\"'`{}|^$]|%(?:[01][0-9a-f]|7f)", re.IGNORECASE)
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})?(\.[a-z0-9_]([a-z0-9_-]{0,62})?)*")
 _BRACKETS = re.compile(r"^([^\[\]]*@)?\[[0-9a-f:.]+\](:[0-9]*)?$", re.IGNORECASE)
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _INTERNAL_NAMES = ("localhost", "local", "internal", "localdomain", "arpa", "cluster", "svc")
 
@@ -68,13 +70,23 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What may be asked, at `ips` only. `url` is normalised: it identifies the repository."""
+    """What may be asked, at `ips` only. `url` is normalised: it identifies the repository.
+
+    `credential` is what to show there; it has been checked that it is for this host.
+    """
 
     url: str
     scheme: str
     host: str = ""
     port: int = 0
     ips: tuple[str, ...] = ()
+    credential: Credential | None = None
+
+    @property
+    def target(self) -> Target:
+        """Where what is sent arrives."""
+        loopback = bool(self.ips) and all(_unwrapped(ip).is_loopback for ip in self.ips)
+        return Target(self.scheme, self.host, self.port, loopback)
 
 
 def parse(text: str, policy: Policy) -> Address:
@@ -83,6 +95,8 @@ def parse(text: str, policy: Policy) -> Address:
         raise refused("it is empty, too long, or has characters that no address needs")
     if policy.allow_file and text.startswith(("/", "file:///")):
         return Address("file://" + text.removeprefix("file://"), "file")
+    if (short := SCP.fullmatch(text)) is not None:
+        return _of_short_form(short, policy)
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -93,11 +107,11 @@ def parse(text: str, policy: Policy) -> Address:
         raise refused(f"it does not begin with {_or(sorted(policy.schemes))}")
     if "%" in parts.netloc or ("[" in parts.netloc and not _BRACKETS.search(parts.netloc)):
         raise refused("its host name is not valid")
-    if "@" in parts.netloc:
+    if "@" in parts.netloc and not (scheme == "ssh" and _USER.fullmatch(_user(parts))):
         raise refused("it holds a user name or password")
     if parts.query or parts.fragment or text.endswith(("?", "#")):
         raise refused("it holds a query (`?...`) or a fragment (`#...`)")
-    host = _host(parts)
+    host = _host(parts.hostname or "")
     address = Address("", scheme, host, port or PORTS[scheme])
     _check_host(address, policy)
     return replace(address, url=_normalised(address, parts))
@@ -164,9 +178,27 @@ def refused(why: str) -> errors.Terminal:
     )
 
 
-def _host(parts: SplitResult) -> str:
+def _of_short_form(short: re.Match[str], policy: Policy) -> Address:
+    """`git@host:path`. A path that begins with `/` is that of an ssh:// address; others are not."""
+    if "ssh" not in policy.schemes:
+        raise refused(f"it does not begin with {_or(sorted(policy.schemes))}")
+    host = _host(short["host"].strip("[]"))
+    shown = f"[{host}]" if ":" in host else host
+    place = f"{short['user']}@{shown}"
+    path = short["path"]
+    url = f"ssh://{place}{path}" if path.startswith("/") else f"{place}:{path}"
+    address = Address(url, "ssh", host, PORTS["ssh"])
+    _check_host(address, policy)
+    return address
+
+
+def _user(parts: SplitResult) -> str:
+    return parts.netloc.rpartition("@")[0]
+
+
+def _host(text: str) -> str:
     """The host in lower case, ASCII, without a final dot; an IPv6 address without brackets."""
-    name = (parts.hostname or "").removesuffix(".")
+    name = text.removesuffix(".")
     try:
         return str(ipaddress.ip_address(name))
     except ValueError:
@@ -222,7 +254,8 @@ def _normalised(address: Address, parts: SplitResult) -> str:
     """One spelling for each repository: scheme and host in lower case, the path as it is."""
     host = f"[{address.host}]" if ":" in address.host else address.host
     port = "" if address.port == PORTS[address.scheme] else f":{address.port}"
-    return f"{address.scheme}://{host}{port}{parts.path}"
+    user = f"{_user(parts) or ANY_USER}@" if address.scheme == "ssh" else ""
+    return f"{address.scheme}://{user}{host}{port}{parts.path}"
 
 
 def _no_such_host(host: str, error: socket.gaierror) -> errors.EdgeError:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
+from controller import gitauth
 from watchers.git import transport
 from watchers.git.addresses import Address
 from watchers.git.process import Ended, GitProcesses, Limits, TimedOut, TooMuch
@@ -21,6 +22,7 @@ _HEADER = re.compile(r"^[0-9:.]+ \S+ +<= Recv header: (.*?)\r?$", re.MULTILINE)
 _STATUS = re.compile(r"HTTP/[0-9.]+ ([0-9]{3})\b")
 _LINE = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64})\t([^\n]+)")
 _PEELED = "^{}"
+_TELLING = ("fatal:", "error:", "ERROR:")  # the last is what the hosts' own ssh servers say
 _NO_REPOSITORY = (
     "does not appear to be a git repository",
     "not a git repository",
@@ -29,6 +31,7 @@ _NO_REPOSITORY = (
     "is this a git repository",
     "not valid: could not determine hash algorithm",
     "not found",
+    "could not be found",
 )
 _TLS = ("certificate", "SSL", "TLS", "gnutls")
 
@@ -62,13 +65,15 @@ class LsRemote:
             for name in names
             for pattern in ((name,) if name.endswith("*") else (name, name + _PEELED))
         ]
+        ip = address.ips[0] if address.ips else ""
         try:
-            ended = await self._processes.run(
-                ["ls-remote", "--quiet", "--", _pinned_url(address), *patterns],
-                _config(address, self._user_agent),
-                {"GIT_ALLOW_PROTOCOL": address.scheme, **_TRACE},
-                self._limits,
-            )
+            with gitauth.given(address.credential, address.target, ip) as login:
+                ended = await self._processes.run(
+                    ["ls-remote", "--quiet", "--", _pinned_url(address), *patterns],
+                    {**_config(address, self._user_agent), **login.config},
+                    {"GIT_ALLOW_PROTOCOL": address.scheme, **_TRACE, **login.variables},
+                    self._limits,
+                )
         except TimedOut:
             seconds = int(self._limits.time.total_seconds())
             raise transport.unreachable(address, f"did not answer within {seconds} s") from None
@@ -132,8 +137,11 @@ def failure(ended: Ended, address: Address) -> Exception:
         return transport.answer_of(status, headers, address)
     if is_web_page(ended):
         return transport.not_found(address, "it is a web page")
-    words = [line for line in ended.complaint.splitlines() if line.startswith(("fatal:", "error:"))]
-    said = " ".join(words)
+    if address.scheme == "ssh" and address.credential is not None:
+        refused = gitauth.refusal(address.credential, address.host, ended.complaint)
+        if refused is not None:
+            return refused
+    said = " ".join(line for line in ended.complaint.splitlines() if line.startswith(_TELLING))
     if "out of memory" in said.lower():
         return transport.too_large(address)
     if any(phrase in said for phrase in _NO_REPOSITORY):

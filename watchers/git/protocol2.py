@@ -16,6 +16,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from dulwich.errors import GitProtocolError
 from dulwich.protocol import PktLineParser, pkt_line
 
+from controller.models.credentials import HttpLogin
 from watchers.git import transport
 from watchers.git.addresses import Address
 from watchers.git.recent import Recent
@@ -75,7 +76,10 @@ class Protocol2:
 
     async def _post(self, address: Address, body: bytes) -> bytes:
         async with self._opened().post(
-            address.url + "/git-upload-pack", data=body, allow_redirects=False
+            address.url + "/git-upload-pack",
+            data=body,
+            headers=_login(address),
+            allow_redirects=False,
         ) as answer:
             if answer.status in _BUSY:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
@@ -109,6 +113,14 @@ class Protocol2:
                 trust_env=False,
             )
         return self._session
+
+
+def _login(address: Address) -> dict[str, str]:
+    """The header that shows who asks; it goes to this host only, and no redirect is followed."""
+    credential = address.credential
+    if credential is None or not isinstance(credential.login, HttpLogin):
+        return {}
+    return {"Authorization": credential.login.authorization}
 
 
 def request(wanted: Sequence[str], agent: str) -> bytes:

@@ -13,6 +13,7 @@ from typing import Protocol
 from urllib.parse import urljoin
 
 from controller import __version__, errors
+from controller.models import credentials
 from controller.models.reasons import EXPLANATIONS, Reason
 from watchers.git.addresses import Address
 from watchers.git.resolution import RefFound
@@ -76,6 +77,8 @@ def answer_of(status: int, headers: Mapping[str, str], address: Address) -> Exce
     if status in (301, 302, 303, 307, 308):
         location = moved_to(address.url, headers.get("location", ""))
         return Moved(location) if location else not_found(address, "it leads to another page")
+    if status in (401, 403) and address.credential is not None:
+        return credentials.refused(_where(address), address.credential.name, f"HTTP {status}")
     if status in (401, 403, 404, 410):
         return not_found(address, f"HTTP {status}")
     if status == 429 or status >= 500:
@@ -120,12 +123,17 @@ def retry_after(value: str, date: str) -> timedelta | None:
 
 
 def not_found(address: Address, evidence: str) -> errors.Terminal:
-    """The host answered, and has no such public repository."""
-    return errors.Terminal(
-        Reason.REPOSITORY_NOT_FOUND,
-        f"{_where(address)} has no public repository at this address ({evidence})",
-        EXPLANATIONS[Reason.REPOSITORY_NOT_FOUND].hint,
-    )
+    """The host answered, and has no such repository that is public or open to the credentials."""
+    message = f"{_where(address)} has no public repository at this address ({evidence})"
+    hint = EXPLANATIONS[Reason.REPOSITORY_NOT_FOUND].hint
+    if address.credential is not None:
+        name = address.credential.name
+        message = (
+            f"{_where(address)} has no repository at this address that the credentials in the "
+            f"Secret {name} may read ({evidence})"
+        )
+        hint = "Check the address, and what the token or key may read: many hosts hide the rest."
+    return errors.Terminal(Reason.REPOSITORY_NOT_FOUND, message, hint)
 
 
 def unreachable(address: Address, what: str, after: timedelta | None = None) -> errors.Transient:

@@ -1,7 +1,8 @@
 """Which repositories are looked at, with which refs, for which components, and how often. Pure.
 
-Kept up to date tool by tool as configs change; used by `poller` only. A repository is its
-normalised address, so that everybody who follows it shares one check.
+Kept up to date tool by tool as configs change; used by `poller` only. A repository is known by its
+normalised address, so that everybody who follows it shares one check; with credentials also by the
+tool's Secret, so that no tool profits from what another may read.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,6 +11,7 @@ from datetime import timedelta
 
 from controller import errors
 from controller.models import durations
+from controller.models.credentials import SecretRef
 from controller.models.toolconfig import ToolConfig
 from watchers import decide
 from watchers.git import resolution
@@ -37,6 +39,17 @@ class Wish:
 NOTHING = Wish({}, timedelta.max, {})
 
 
+def key_of(url: str, secret: SecretRef | None) -> str:
+    """What one check stands for: an address, which has no spaces, and perhaps a Secret."""
+    return url if secret is None else f"{url} {secret.tool} {secret.name}"
+
+
+def source_of(key: str) -> tuple[str, SecretRef | None]:
+    """The address and the Secret in a key."""
+    url, *secret = key.split(" ")
+    return url, SecretRef(*secret) if secret else None
+
+
 def wish_of(tool: str, config: ToolConfig | None, refs: Refs, default: timedelta) -> Wish:
     """What a tool's config asks polling for."""
     if config is None:
@@ -45,12 +58,13 @@ def wish_of(tool: str, config: ToolConfig | None, refs: Refs, default: timedelta
     refused: dict[str, errors.Terminal] = {}
     for name, build in decide.followed(config.spec).items():
         try:
-            address = refs.normalise(build.repository)
+            url = refs.normalise(build.repository).url
         except errors.Terminal as error:
             refused[name] = error
             continue
         if not _is_settled(name, build.repository, build.ref_text, config):
-            followers.setdefault(address.url, set()).add(Follower(tool, name, build.ref_text))
+            key = key_of(url, SecretRef(tool, build.credentials) if build.credentials else None)
+            followers.setdefault(key, set()).add(Follower(tool, name, build.ref_text))
     if not followers and not refused:
         return NOTHING
     asked = config.spec.poll_interval

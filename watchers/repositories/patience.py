@@ -10,11 +10,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from controller import errors
+from controller.models.reasons import Reason
 
 LONGEST_PAUSE = timedelta(minutes=15)
 HOST_PAUSE = timedelta(minutes=1)
 FAILURES_OF_A_HOST = 3
 _MAX_DOUBLINGS = 10
+# What says something about the host. A Secret that is missing does not: it was not asked.
+_FROM_HOST = frozenset(
+    {
+        Reason.REPOSITORY_UNREACHABLE,
+        Reason.REPOSITORY_NOT_FOUND,
+        Reason.REPOSITORY_REFUSED,
+        Reason.CREDENTIALS_REFUSED,
+        Reason.HOST_KEY_REFUSED,
+    }
+)
 
 
 @dataclass(slots=True)
@@ -70,9 +81,10 @@ class Patience:
         wait = interval * float(2 ** min(failures - 1, _MAX_DOUBLINGS))
         wait = max(interval, min(wait, LONGEST_PAUSE))
         if isinstance(error, errors.Transient):
-            self._host_failed(host, error, now)
             wait = max(wait, error.after or timedelta(0))
-        else:
+            if error.reason in _FROM_HOST:
+                self._host_failed(host, error, now)
+        elif error.reason in _FROM_HOST:
             # It answered, if only to say that it has no such repository.
             self._hosts.pop(host, None)
         return wait + self._spread(interval)

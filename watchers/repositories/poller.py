@@ -26,7 +26,14 @@ from watchers.decide import Seen, Sight, Trouble, followed
 from watchers.git.resolution import RefProblem, Resolved
 from watchers.git.transport import Busy
 from watchers.repositories.asking import Asked
-from watchers.repositories.following import NOTHING, Follower, Following, Wish, wish_of
+from watchers.repositories.following import (
+    NOTHING,
+    Follower,
+    Following,
+    Wish,
+    source_of,
+    wish_of,
+)
 from watchers.repositories.hosts import Hosts
 from watchers.repositories.patience import Patience
 from watchers.repositories.ports import Journal, Objects, Refs
@@ -197,7 +204,7 @@ class RepositoryPoller:
             self._hosts.forget(url)
             self._checked.pop(url, None)
             return
-        self._hosts.follow(url, self._refs.normalise(url).host)
+        self._hosts.follow(url, self._host(url))
         turns = Turns(url, interval, self._pace.jitter, self._pace.random)
         if job is None:
             now = self._pace.clock()
@@ -223,6 +230,9 @@ class RepositoryPoller:
         if wait is not None:
             self._look(url, wait)
 
+    def _host(self, url: str) -> str:
+        return self._refs.normalise(source_of(url)[0]).host
+
     def _submitted(self, event: JobSubmissionEvent) -> None:
         self._planned[event.job_id] = event.scheduled_run_times[-1]
 
@@ -244,7 +254,7 @@ class RepositoryPoller:
 
     async def _answer(self, url: str) -> timedelta | None:
         """Check it; answers when to look again, where that is not at the usual time."""
-        host, began = self._refs.normalise(url).host, self._pace.clock()
+        host, began = self._host(url), self._pace.clock()
         lag = began - self._planned.pop(url, began)
         pause = self._patience.pause(host, began)
         if pause is not None:
@@ -256,7 +266,8 @@ class RepositoryPoller:
             return turn
         refs = tuple({follower.ref for follower in self._following.followers(url)})
         try:
-            answers = await self._refs.resolve(url, refs)
+            repository, secret = source_of(url)
+            answers = await self._refs.resolve(repository, refs, secret)
         except errors.EdgeError as error:
             self._journal.failed(error.reason, lag)
             if isinstance(error, Busy):

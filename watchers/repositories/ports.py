@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from controller.models.credentials import SecretRef
 from controller.models.toolconfig import ToolConfig, ToolConfigStatus
 from controller.models.tooldeployment import ToolDeploymentSpec
 from watchers import decide
@@ -47,7 +48,7 @@ class Refs(Protocol):
         ...
 
     async def resolve(
-        self, repository: str, refs: Sequence[str]
+        self, repository: str, refs: Sequence[str], secret: SecretRef | None = None
     ) -> Mapping[str, Resolved | RefProblem]:
         """The commit of each ref, or what is wrong with it; raises Terminal or Transient."""
         ...

@@ -20,7 +20,13 @@ from controller.backends.local import files
 from controller.backends.local.builds import LocalBuilds
 from controller.backends.local.jobs import LocalJobs
 from controller.backends.local.layout import Layout
-from controller.backends.local.machine import Clock, Machine, OnChange
+from controller.backends.local.machine import (
+    Clock,
+    Credentials,
+    Machine,
+    OnChange,
+    no_credentials,
+)
 from controller.backends.local.settings import LocalSettings
 from controller.backends.local.tasks import Tasks
 from controller.models.reasons import Reason
@@ -32,7 +38,8 @@ class LocalBackend:
     """Builds and jobs below `root`, while the context lasts.
 
     `on_change` is called in the event loop, with the tool's name, when one of its builds ends or
-    one of its jobs changes its phase. Entering raises Terminal when another ptd works on `root`.
+    one of its jobs changes its phase. `credentials` reads the Secret of a tool. Entering raises
+    Terminal when another ptd works on `root`.
     """
 
     def __init__(
@@ -41,10 +48,11 @@ class LocalBackend:
         settings: LocalSettings,
         clock: Clock,
         on_change: OnChange = lambda _: None,
+        credentials: Credentials = no_credentials,
     ) -> None:
         layout = Layout(root.absolute())
         self._on_change = on_change
-        self._machine = Machine(layout, settings, clock, self._changed)
+        self._machine = Machine(layout, settings, clock, self._changed, credentials)
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._lock: int | None = None
         self.builds = LocalBuilds(self._machine)

@@ -16,13 +16,26 @@ from typing import TypeVar
 import controller
 from controller import errors
 from controller.backends import base
-from controller.backends.local import builder, files, images, launch, logs, records, shims
+from controller.backends.local import (
+    builder,
+    files,
+    handover,
+    images,
+    launch,
+    logs,
+    records,
+    shims,
+)
 from controller.backends.local.machine import Machine
 from controller.backends.local.tasks import Tasks
+from controller.models import credentials
+from controller.models.credentials import SecretRef
+from controller.models.sources import target_of
 
 LOG = Path("logs", "0-0.log")
 _TAIL = 20
-_PASSED_ON_PREFIXES = ("PIP_", "NPM_CONFIG_", "npm_config_")  # mirrors, mostly
+# Mirrors, mostly, and whom git is to believe.
+_PASSED_ON_PREFIXES = ("PIP_", "NPM_CONFIG_", "npm_config_", "GIT_SSL_CAINFO")
 
 T = TypeVar("T")
 
@@ -55,6 +68,7 @@ class LocalBuild:
             protocols=self._limits.protocols,
             stall_seconds=int(self._limits.fetch_stall.total_seconds()) or 1,
             image_bytes=self._limits.image_bytes,
+            credentials=request.credentials,
         )
         data = builder.PLAN.dump_python(plan, mode="json")
         files.write_json(self.directory / "plan.json", data, durable=True)
@@ -85,6 +99,7 @@ class LocalBuild:
 
     async def _see_through(self, ended: Callable[[str], None]) -> None:
         story = await self._run()
+        await asyncio.to_thread(handover.clear, self.directory)
         outcome = await asyncio.to_thread(self._outcome, story)
         path, data = self.directory / "build.json", records.dump(outcome)
         await _patiently(lambda: asyncio.to_thread(files.write_json, path, data, durable=True))
@@ -100,6 +115,10 @@ class LocalBuild:
             if shim is None and (self._cancelled or _is_final(story)):
                 return story
             if shim is None:
+                try:
+                    await _patiently(self._hand_over)
+                except errors.Terminal as error:
+                    return shims.never_began(f"{error.message}. {error.hint}")
                 shim = await _patiently(lambda: shims.start(self.directory, command))
             self.shown = replace(self.shown, state=base.BuildState.RUNNING)
             if self._cancelled:  # asked for while it was started
@@ -108,6 +127,14 @@ class LocalBuild:
             if self._cancelled or _is_final(story):
                 return story
         return None
+
+    async def _hand_over(self) -> None:
+        """Leave credentials for a builder that needs some. Raises Terminal, Transient."""
+        plan = await asyncio.to_thread(files.read_json, self.directory / "plan.json")
+        if name := plan.get("credentials"):
+            credential = await self._machine.credentials(SecretRef(self._tool, name))
+            credentials.check(credential, target_of(plan["repository"]))
+            await asyncio.to_thread(handover.give, self.directory, credential)
 
     def _command(self) -> shims.Command:
         settings = self._machine.settings

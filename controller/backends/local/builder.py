@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from controller import errors
-from controller.backends.local import digest, fetch, files, images, steps
+from controller.backends.local import digest, fetch, files, handover, images, steps
 from controller.backends.local.layout import Layout
 
 RESULT = "result.json"
@@ -25,7 +25,7 @@ RESULT = "result.json"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be built, where, and within which limits."""
+    """What is to be built, where, and within which limits; `credentials` names a Secret."""
 
     root: Path
     tree: Path
@@ -35,6 +35,7 @@ class Plan:
     protocols: tuple[str, ...]
     stall_seconds: int
     image_bytes: int
+    credentials: str = ""
 
 
 PLAN = TypeAdapter(Plan)
@@ -72,8 +73,13 @@ def build(plan: Plan, directory: Path) -> str:
     home = directory / "home"
     files.make_directory(home)
     say(f"Fetching {plan.commit} of {fetch.shown(plan.repository)}")
-    leash = fetch.Leash(plan.protocols, plan.stall_seconds, home)
+    credential = handover.take(directory) if plan.credentials else None
+    if plan.credentials and credential is None:
+        raise BuildError("the credentials were lost on the way; deploy again")
+    place = handover.folder(directory) if plan.credentials else None
+    leash = fetch.Leash(plan.protocols, plan.stall_seconds, home, credential, place)
     fetch.checkout(plan.repository, plan.ref, plan.commit, app, leash)
+    handover.clear(directory)  # before anything of the repository runs
     files.remove_tree(app / ".git")
     environment = _environment(plan, home)
     _check_size(plan)

@@ -11,6 +11,11 @@ from pathlib import Path
 
 import git
 
+from controller import gitauth
+from controller.models import credentials
+from controller.models.credentials import Credential
+from controller.models.sources import target_of
+
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SHALLOW = "--depth=1"
 
@@ -21,11 +26,16 @@ class FetchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Leash:
-    """What git may do. `stall_seconds`: how long a host may send next to nothing."""
+    """What git may do. `stall_seconds`: how long a host may send next to nothing.
+
+    `credential` is shown to the repository's host; files that git needs for it lie in `private`.
+    """
 
     protocols: tuple[str, ...]
     stall_seconds: int
     home: Path
+    credential: Credential | None = None
+    private: Path | None = None
 
 
 def checkout(repository: str, ref: str, commit: str, into: Path, leash: Leash) -> None:
@@ -38,17 +48,18 @@ def checkout(repository: str, ref: str, commit: str, into: Path, leash: Leash) -
         raise FetchError(f"{commit[:80]!r} is not a full commit id")
     try:
         local = git.Repo.init(into).git
-        local.update_environment(**_environment(leash))
-        _fetch(local, repository, ref, commit)
+        target = target_of(repository)
+        with gitauth.given(leash.credential, target, within=leash.private) as login:
+            local.update_environment(**_environment(leash, login))
+            _fetch(local, repository, ref, commit)
         local.checkout("--force", "--detach", commit)
     except git.GitCommandError as error:
-        raise FetchError(
-            f"could not fetch {commit} of {shown(repository)}: {_why(error)}"
-        ) from None
+        why = _refusal(error, leash.credential, repository) or _why(error)
+        raise FetchError(f"could not fetch {commit} of {shown(repository)}: {why}") from None
 
 
 def shown(repository: str) -> str:
-    """A repository's address without credentials and query."""
+    """A repository's address without user, password and query."""
     return re.sub(r"//[^/@]*@", "//", repository.partition("?")[0])
 
 
@@ -67,8 +78,10 @@ def _fetch(local: git.Git, repository: str, ref: str, commit: str) -> None:
             raise FetchError(f"{why} of {shown(repository)}; it may have been replaced") from None
 
 
-def _environment(leash: Leash) -> dict[str, str]:
+def _environment(leash: Leash, login: gitauth.Given) -> dict[str, str]:
     settings = {
+        **login.config,
+        "credential.helper": "",
         "http.followRedirects": "false",
         "http.lowSpeedLimit": "1000",
         "http.lowSpeedTime": str(leash.stall_seconds),
@@ -84,7 +97,9 @@ def _environment(leash: Leash) -> dict[str, str]:
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_ALLOW_PROTOCOL": ":".join(leash.protocols),
-        "GIT_ASKPASS": "true",
+        "GIT_ASKPASS": "",
+        "SSH_ASKPASS": "",
+        **login.variables,
         "GIT_LFS_SKIP_SMUDGE": "1",
         "HOME": str(leash.home),
         "LC_ALL": "C.UTF-8",
@@ -93,6 +108,19 @@ def _environment(leash: Leash) -> dict[str, str]:
     for number, (key, value) in enumerate(settings.items()):
         environment |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     return environment
+
+
+def _refusal(error: git.GitCommandError, credential: Credential | None, repository: str) -> str:
+    """That the host refuses the credential, and what to do; "" where that is not why."""
+    if credential is None:
+        return ""
+    said, target = str(error.stderr), target_of(repository)
+    if target.scheme == "ssh":
+        refused = gitauth.refusal(credential, target.host, said)
+    else:
+        told = re.search(r"could not read Username|Authentication failed|returned error: 403", said)
+        refused = told and credentials.refused(target.host, credential.name, told[0])
+    return f"{refused.message}. {refused.hint}" if refused else ""
 
 
 def _why(error: git.GitCommandError) -> str:

@@ -4,7 +4,7 @@ Made once by `backend.LocalBackend`, handed down. Only data and the smallest of 
 """
 
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,9 +14,17 @@ from controller.backends.local import shims
 from controller.backends.local.launch import Launch
 from controller.backends.local.layout import Layout
 from controller.backends.local.settings import LocalSettings
+from controller.models import credentials
+from controller.models.credentials import Credential, SecretRef
 
 Clock = Callable[[], datetime]
 OnChange = Callable[[str], None]
+Credentials = Callable[[SecretRef], Awaitable[Credential]]
+
+
+async def no_credentials(secret: SecretRef) -> Credential:
+    """`Credentials` where nobody keeps any."""
+    raise credentials.missing(secret.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,7 @@ class Machine:
     settings: LocalSettings
     clock: Clock
     on_change: OnChange
+    credentials: Credentials = no_credentials
     ports: dict[int, str] = field(default_factory=dict)
 
     def command(self, launch: Launch, log: Path) -> shims.Command:

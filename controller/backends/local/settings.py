@@ -21,7 +21,7 @@ class BuildLimits:
     keep: int = 5
     collect_after: timedelta = timedelta(minutes=1)
     attempts: int = 3
-    protocols: tuple[str, ...] = ("https", "http", "git", "file")
+    protocols: tuple[str, ...] = ("https", "http", "git", "ssh", "file")
     fetch_stall: timedelta = timedelta(seconds=30)
 
 

@@ -165,6 +165,11 @@ async def remove(directory: Path) -> None:
                 await asyncio.to_thread(files.remove_tree, directory)
 
 
+def never_began(why: str) -> Exit:
+    """The end of a command that could not be started."""
+    return Exit(None, None, "", why, datetime.now(UTC))
+
+
 def last_exit(directory: Path) -> Exit | None:
     """How the newest run ended, if its shim could say so."""
     run = files.read_json(directory / "spec.json").get("run")

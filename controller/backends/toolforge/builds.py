@@ -64,6 +64,8 @@ class ToolforgeBuilds:
 
     async def start(self, tool: str, request: BuildRequest) -> Build:
         """See `base.Builds.start`; also raises Terminal(COMMIT_MISMATCH) when the ref has moved."""
+        if request.credentials:
+            raise _private(request)
         names = _names(request)
         now, listed = self.clock(), await self._raw(tool)
         for raw in listed:
@@ -249,6 +251,12 @@ def _hint(state: BuildState, build_id: str) -> str:
     if state == BuildState.PENDING:
         return "Not started yet"
     return f"You can see the logs with `toolforge build logs {build_id}`"
+
+
+def _private(request: BuildRequest) -> Terminal:
+    text = f"component {request.component} is built with credentials; builds-api takes none"
+    hint = "Make the repository public, or build from a public mirror of it."
+    return Terminal(Reason.BUILD_REFUSED, text, hint)
 
 
 def _moved(request: BuildRequest, resolved: str) -> Terminal:

@@ -1,12 +1,13 @@
 """The git server and every transport that must pass the suite."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.support.githttp import GitServer
+from tests.support.sshserver import SshServer
 from watchers.git.addresses import Guard, Policy
 from watchers.git.ls_remote import LsRemote
 from watchers.git.process import GitProcesses
@@ -15,6 +16,13 @@ from watchers.git.repositories import Repositories
 from watchers.git.transport import Transport
 
 PATIENCE = timedelta(seconds=4)  # a busy machine must not look like a host that hangs
+
+
+@pytest.fixture(scope="session")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
+    """An ssh host on loopback, for all tests of a process."""
+    with SshServer(tmp_path_factory.mktemp("sshd")) as running:
+        yield running
 
 
 @pytest.fixture

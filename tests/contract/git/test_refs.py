@@ -1,18 +1,42 @@
-"""What every transport answers about real repositories on a real git server."""
+"""What every transport answers about real repositories on real git servers, public and private."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from controller.models.reasons import Reason
-from tests.support.githttp import GitServer
-from watchers.git.repositories import Repositories
+from tests.contract.git import ways
+from tests.contract.git.ways import Client, Host
+from tests.support.sshserver import SshServer
 from watchers.git.resolution import RefKind, RefProblem, Resolved
 
 pytestmark = pytest.mark.timeout(20)
 
 
-async def test_a_branch_is_its_tip(server: GitServer, repositories: Repositories) -> None:
+@pytest.fixture(params=ways.WAYS)
+async def way(
+    request: pytest.FixtureRequest, tmp_path: Path, sshd: SshServer
+) -> AsyncIterator[tuple[Host, Client]]:
+    """Each way to ask in turn."""
+    async with ways.way(request.param, tmp_path / "host", sshd) as both:
+        yield both
+
+
+@pytest.fixture
+def server(way: tuple[Host, Client]) -> Host:
+    """Where the repositories are."""
+    return way[0]
+
+
+@pytest.fixture
+def repositories(way: tuple[Host, Client]) -> Client:
+    """Who asks."""
+    return way[1]
+
+
+async def test_a_branch_is_its_tip(server: Host, repositories: Client) -> None:
     repo = server.repository("app.git")
     repo.commit({"a": "1"})
     tip = repo.commit({"a": "2"})
@@ -23,7 +47,7 @@ async def test_a_branch_is_its_tip(server: GitServer, repositories: Repositories
 
 
 async def test_every_kind_of_ref_is_answered_in_one_call(
-    server: GitServer, repositories: Repositories
+    server: Host, repositories: Client
 ) -> None:
     repo = server.repository("app.git")
     first = repo.commit({"a": "1"})
@@ -56,7 +80,7 @@ async def test_every_kind_of_ref_is_answered_in_one_call(
 
 @pytest.mark.parametrize("other", ["feature/main", "dependabot/main", "main2", "a/refs/heads/main"])
 async def test_a_branch_never_stands_in_for_another(
-    other: str, server: GitServer, repositories: Repositories
+    other: str, server: Host, repositories: Client
 ) -> None:
     repo = server.repository("app.git")
     repo.tag(other, repo.commit({"a": "1"}, other))
@@ -70,7 +94,7 @@ async def test_a_branch_never_stands_in_for_another(
 
 
 async def test_a_ref_that_is_branch_and_tag_is_the_branch_with_a_warning(
-    server: GitServer, repositories: Repositories
+    server: Host, repositories: Client
 ) -> None:
     repo = server.repository("app.git")
     old = repo.commit({"a": "1"}, "stable")
@@ -91,7 +115,7 @@ async def test_a_ref_that_is_branch_and_tag_is_the_branch_with_a_warning(
 
 
 async def test_a_force_push_a_deletion_and_a_new_default_branch_are_seen(
-    server: GitServer, repositories: Repositories
+    server: Host, repositories: Client
 ) -> None:
     repo = server.repository("app.git", branch="master")
     repo.commit({"a": "1"}, "master")
@@ -108,9 +132,7 @@ async def test_a_force_push_a_deletion_and_a_new_default_branch_are_seen(
     assert isinstance(answers["master"], RefProblem)
 
 
-async def test_a_tag_of_a_tag_is_the_commit_in_the_end(
-    server: GitServer, repositories: Repositories
-) -> None:
+async def test_a_tag_of_a_tag_is_the_commit_in_the_end(server: Host, repositories: Client) -> None:
     repo = server.repository("app.git")
     tip = repo.commit({"a": "1"})
     repo.tag("inner", tip, annotated=True)
@@ -122,7 +144,7 @@ async def test_a_tag_of_a_tag_is_the_commit_in_the_end(
 
 
 async def test_an_empty_repository_has_no_refs_and_is_no_error(
-    server: GitServer, repositories: Repositories
+    server: Host, repositories: Client
 ) -> None:
     server.repository("empty.git")
 
@@ -131,9 +153,7 @@ async def test_an_empty_repository_has_no_refs_and_is_no_error(
     assert [type(answer) for answer in answers.values()] == [RefProblem, RefProblem]
 
 
-async def test_a_repository_with_many_refs_is_exact(
-    server: GitServer, repositories: Repositories
-) -> None:
+async def test_a_repository_with_many_refs_is_exact(server: Host, repositories: Client) -> None:
     repo = server.repository("big.git")
     tip = repo.commit({"a": "1"})
     repo.set_refs({f"refs/heads/branch-{n}/main": tip for n in range(2000)})
@@ -146,7 +166,7 @@ async def test_a_repository_with_many_refs_is_exact(
 
 @pytest.mark.parametrize("ref", ["--upload-pack=touch /tmp/x", "-h", "*", "refs/*", "a b", "a\nb"])
 async def test_a_ref_that_could_be_an_option_or_a_pattern_is_no_ref(
-    ref: str, server: GitServer, repositories: Repositories
+    ref: str, server: Host, repositories: Client
 ) -> None:
     tip = server.repository("app.git").commit({"a": "1"})
 
@@ -156,9 +176,7 @@ async def test_a_ref_that_could_be_an_option_or_a_pattern_is_no_ref(
     assert answers["main"] == Resolved(tip, RefKind.BRANCH)
 
 
-async def test_sixteen_questions_at_once_are_answered(
-    server: GitServer, repositories: Repositories
-) -> None:
+async def test_sixteen_questions_at_once_are_answered(server: Host, repositories: Client) -> None:
     tip = server.repository("app.git").commit({"a": "1"})
     address = server.address("app.git")
 
@@ -167,9 +185,7 @@ async def test_sixteen_questions_at_once_are_answered(
     assert answers == [Resolved(tip, RefKind.BRANCH)] * 16
 
 
-async def test_policies_choose_among_the_tags(
-    server: GitServer, repositories: Repositories
-) -> None:
+async def test_policies_choose_among_the_tags(server: Host, repositories: Client) -> None:
     repo = server.repository("app.git")
     four, five, six = (repo.commit({"a": str(number)}) for number in (4, 5, 6))
     repo.tag("v4.9.0", four, annotated=True)

@@ -8,6 +8,7 @@ import pytest
 
 from controller.app.ports import GitRefs
 from controller.errors import Terminal, Transient
+from controller.models.credentials import SecretRef
 from controller.models.reasons import Reason
 from controller.reconcile.actions import Resolved
 from watchers.git import resolution
@@ -23,7 +24,7 @@ class Repositories:
         self.asked: list[tuple[str, tuple[str, ...]]] = []
 
     async def resolve(
-        self, repository: str, refs: Sequence[str]
+        self, repository: str, refs: Sequence[str], secret: SecretRef | None = None
     ) -> Mapping[str, resolution.Resolved | RefProblem]:
         self.asked.append((repository, tuple(refs)))
         await asyncio.sleep(0)

@@ -187,8 +187,20 @@ MISTAKES: dict[str, Row] = {
         "Addresses of the kind `file` are not allowed here", "file:///srv/git"
     ),
     "a repository by its directory": repository("An address starts with its scheme", "./mytool"),
-    "a repository over ssh": repository(
-        "Addresses of the kind `ssh` are not allowed here", "ssh://git@a.org/x"
+    "a repository over ssh": repository("An ssh address needs `credentials`", "ssh://git@a.org/x"),
+    "a repository over ssh in git's short form": repository(
+        "An ssh address needs `credentials`", "git@a.org:x"
+    ),
+    "credentials that would be readable on their way": repository(
+        "Credentials are sent encrypted only, to an https or ssh address",
+        "http://a.org/x\n      credentials: a",
+    ),
+    "a token where the name of a Secret belongs": build(
+        "credentials",
+        "This is not the name of a Secret",
+        "repository: https://a.org/x",
+        "ref: main",
+        "credentials: glpat-AbC_d",
     ),
     "a password in the repository": repository(
         "An address may not hold a user name or a password", "https://me:secret@a.org/x"

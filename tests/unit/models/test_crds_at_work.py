@@ -40,7 +40,7 @@ LEFT_TO_THE_CONTROLLER = {
     "a repository with git's own helper protocol",
     "a repository on this machine",
     "a repository by its directory",
-    "a repository over ssh",
+    "credentials that would be readable on their way",
     "a password in the repository",
     "a query in the repository",
     "a repository without a host",

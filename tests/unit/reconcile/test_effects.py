@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from controller.errors import Terminal, Transient
+from controller.models.credentials import SecretRef
 from controller.models.reasons import Reason
 from controller.models.toolconfig import ReuseBuild
 from controller.reconcile import actions
@@ -38,7 +39,9 @@ async def test_who_does_not_lead_any_more_does_nothing() -> None:
 
 async def test_a_bug_is_raised_after_the_other_actions_have_ended() -> None:
     class Buggy(World):
-        async def resolve(self, repository: str, ref: str) -> actions.Resolved:
+        async def resolve(
+            self, repository: str, ref: str, secret: SecretRef | None = None
+        ) -> actions.Resolved:
             raise ZeroDivisionError
 
     world = Buggy()
@@ -49,7 +52,9 @@ async def test_a_bug_is_raised_after_the_other_actions_have_ended() -> None:
 
 async def test_a_fault_that_may_pass_is_recorded_and_then_raised_to_the_loop() -> None:
     class Away(World):
-        async def resolve(self, repository: str, ref: str) -> actions.Resolved:
+        async def resolve(
+            self, repository: str, ref: str, secret: SecretRef | None = None
+        ) -> actions.Resolved:
             raise Transient(Reason.REPOSITORY_UNREACHABLE, "no route to host")
 
     world = Away()

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from controller import errors
+from controller.models.credentials import SecretRef
 from controller.models.meta import ObjectMeta
 from controller.models.reasons import Reason
 from controller.models.toolconfig import ComponentWatch, SourceBuild, ToolConfig, ToolConfigStatus
@@ -24,7 +25,9 @@ class Addresses:
     def normalise(self, repository: str) -> Address:
         return parse(repository, Policy())
 
-    async def resolve(self, repository: str, refs: object) -> dict[str, Resolved | RefProblem]:
+    async def resolve(
+        self, repository: str, refs: object, secret: SecretRef | None = None
+    ) -> dict[str, Resolved | RefProblem]:
         raise AssertionError("nothing is asked here")
 
 
