@@ -15,6 +15,10 @@ COMMANDS = {
     "completion": ("controller.cli.completing:completion", "Print completion for a shell."),
     "config": ("controller.cli.config:config", "Check, rewrite and store a tool's config."),
     "controller": ("controller.cli.roles:controller", "Run the controller on a cluster."),
+    "credentials": (
+        "controller.cli.credentials:credentials",
+        "Keep what private repositories are read with.",
+    ),
     "deploy": ("controller.cli.deploying:deploy", "Deploy, and wait for the end if asked."),
     "local": ("controller.cli.local:local", "Run the whole platform on this machine."),
     "logs": ("controller.cli.logs:logs", "Show what a component or its build printed."),

@@ -21,6 +21,7 @@ from controller.store import kinds
 from controller.store.calls import Calls
 from controller.store.client import open_kubeconfig
 from controller.store.objects import Store
+from controller.store.secrets import Secret, Secrets
 
 TOOL = "demo"
 _PATIENCE = 30.0
@@ -85,6 +86,15 @@ class PtdLocal:
         try:
             calls = Calls(connection, RequestMetrics(CollectorRegistry()), time.monotonic)
             yield Store(calls, lambda: datetime.now(UTC), "test")
+        finally:
+            await connection.close()
+
+    async def secret(self, name: str) -> Secret:
+        """A Secret of the tool."""
+        connection = await open_kubeconfig(self.kubeconfig, time.monotonic)
+        try:
+            calls = Calls(connection, RequestMetrics(CollectorRegistry()), time.monotonic)
+            return await Secrets(calls).get(TOOL, name)
         finally:
             await connection.close()
 
