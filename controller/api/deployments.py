@@ -16,9 +16,10 @@ from controller.api.calls import Answer, Call
 from controller.api.configs import Configs
 from controller.api.keys import Key, Keys
 from controller.api.problems import Refused
+from controller.api.sharing import Shared
 from controller.api.sight import LATEST
 from controller.models import names
-from controller.models.toolconfig import ToolConfigSpec
+from controller.models.toolconfig import ToolConfig, ToolConfigSpec
 from controller.models.tooldeployment import State, ToolDeployment
 from controller.store import errors, kinds
 from controller.store.objects import Store
@@ -55,6 +56,7 @@ class Deployments:
         self._clock = clock
         self._draw = draw
         self._limits = limits
+        self._shared = Shared[ToolConfig]()
 
     async def list(self, call: Call) -> Answer:
         """GET: oldest first."""
@@ -187,7 +189,7 @@ class Deployments:
         if all(each.final or each.status.tool_config for each in shown):
             return None
         try:
-            return (await self._configs.current(tool)).spec
+            return (await self._shared.read(tool, lambda: self._configs.current(tool))).spec
         except Refused:
             return None
 

@@ -5,12 +5,12 @@ costs nothing; a finished one is read once, however many wait for it, and kept f
 next.
 """
 
-import asyncio
 from collections import OrderedDict
 
 from controller.api import texts, wire
 from controller.api.changes import Changes
 from controller.api.problems import Refused
+from controller.api.sharing import Shared
 from controller.models import names
 from controller.models.summary import DeploymentSummary
 from controller.models.tooldeployment import ToolDeployment
@@ -36,7 +36,7 @@ class Sight:
         self._store = store
         self._changes = changes
         self._ends: OrderedDict[_Key, ToolDeployment] = OrderedDict()
-        self._reads: dict[_Key, asyncio.Task[ToolDeployment]] = {}
+        self._reads = Shared[ToolDeployment]()
 
     async def named(self, tool: str, name: str) -> str:
         """The id that a path names: `latest` is the newest one. Refused with 404 if there is none.
@@ -65,22 +65,15 @@ class Sight:
         if key in self._ends:
             self._ends.move_to_end(key)
             return self._ends[key]
-        read = self._reads.get(key)
-        if read is None:
-            read = self._reads[key] = asyncio.create_task(self._read(tool, held.name))
-            read.add_done_callback(lambda done: self._keep(key, done))
-        # Whoever asked first may go away; the others still wait for the answer.
-        return await asyncio.shield(read)
-
-    def _keep(self, key: _Key, done: asyncio.Task[ToolDeployment]) -> None:
-        del self._reads[key]
-        if done.cancelled() or done.exception() is not None:
-            return
-        self._ends[key] = done.result()
+        found = self._ends[key] = await self._read(tool, held.name)
         if len(self._ends) > _KEPT:
             self._ends.popitem(last=False)
+        return found
 
     async def _read(self, tool: str, name: str) -> ToolDeployment:
+        return await self._reads.read((tool, name), lambda: self._read_now(tool, name))
+
+    async def _read_now(self, tool: str, name: str) -> ToolDeployment:
         try:
             return await self._store.get(kinds.DEPLOYMENTS, tool, name)
         except (errors.NotFound, errors.Invalid, errors.Unreadable):

@@ -17,7 +17,6 @@ from tests.faults.conftest import Tried
 
 POLLS = 4_000 if trials.WHOLE else 120
 ROUNDS = 3 if trials.WHOLE else 1
-KIB_EACH = 15
 AFTER = 10.0  # seconds for 99 of 100 answers; the machine does other things besides
 
 
@@ -36,7 +35,7 @@ async def once(folder: Path) -> None:
     async with AsyncExitStack() as stack:
         server = Server(folder, stack, 1)
         await server.start()
-        files, memory = process.num_fds(), process.memory_info().rss
+        files = process.num_fds()
         words = ("-m", "tests.faults.pollers", str(server.port), str(POLLS))
         pipe = asyncio.subprocess.PIPE
         jobs = await asyncio.create_subprocess_exec(sys.executable, *words, stdin=pipe, stdout=pipe)
@@ -45,7 +44,6 @@ async def once(folder: Path) -> None:
         assert jobs.stdout is not None
         assert await jobs.stdout.readline() == b"asked\n"
         await waiting(server, POLLS)
-        each = (process.memory_info().rss - memory) / POLLS / 1024
         leaving = POLLS * 3 // 10
         jobs.stdin.write(f"{leaving}\n".encode())
         assert await jobs.stdout.readline() == b"left\n"
@@ -63,8 +61,6 @@ async def once(folder: Path) -> None:
         async with asyncio.timeout(60):
             while process.num_fds() > files + 5:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
-        if trials.WHOLE:
-            assert each <= KIB_EACH, each
 
 
 def _end(jobs: asyncio.subprocess.Process) -> None:
