@@ -1,11 +1,12 @@
 """What the shell offers after TAB: components, deployment ids; and the script that makes it ask.
 
-`ptd completion SHELL` prints the script. Offers come from the API, within a second or not at all:
-a completion may not hang, fail or print.
+`ptd completion SHELL` prints the script. Offers come from the API, within seconds or not at all: a
+completion may not hang, fail or print. A deploy token sees only single deployments: with it, the
+newest one is what there is to offer.
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import click
@@ -13,7 +14,8 @@ from click.shell_completion import CompletionItem, get_completion_class
 
 from controller.cli import remote
 
-_PATIENCE = 1.0
+_PATIENCE = 2.0
+Of = Callable[[dict[str, Any]], list[CompletionItem]]
 
 
 @click.command()
@@ -37,26 +39,35 @@ def deployments(ctx: click.Context, _: click.Parameter, typed: str) -> list[Comp
         newest = reversed(shown["deployments"])
         return [CompletionItem(each["deploy_id"], help=each["status"]) for each in newest]
 
-    return _offered(ctx, "deployment", of, typed)
+    def newest(shown: dict[str, Any]) -> list[CompletionItem]:
+        return of({"deployments": [shown]})
+
+    return _offered(ctx, {"deployment": of, "deployment/latest": newest}, typed)
 
 
 def components(ctx: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
     """The components of the config."""
     equals = "=" if ctx.command.name == "deploy" else ""
-    return _offered(
-        ctx, "config", lambda d: [CompletionItem(f"{n}{equals}") for n in d["components"]], typed
-    )
+
+    def of(names: Iterable[str]) -> list[CompletionItem]:
+        return [CompletionItem(f"{name}{equals}") for name in names]
+
+    places: dict[str, Of] = {
+        "config": lambda shown: of(shown["components"]),
+        "deployment/latest": lambda shown: of(shown["builds"]),
+    }
+    return _offered(ctx, places, typed)
 
 
-def _offered(
-    ctx: click.Context,
-    path: str,
-    read: Callable[[dict[str, Any]], list[CompletionItem]],
-    typed: str,
-) -> list[CompletionItem]:
+def _offered(ctx: click.Context, places: Mapping[str, Of], typed: str) -> list[CompletionItem]:
+    """What the first of the places that may be read has to offer."""
     names = ("api", "token_file", "kubeconfig", "tool", "namespace")
     given = {name: ctx.params.get(name) for name in names}
     with contextlib.suppress(click.ClickException, remote.Away, KeyError, TypeError, OSError):
-        reply = remote.find(given).ask("GET", path, patience=_PATIENCE)
-        return [item for item in read(reply.body["data"]) if item.value.startswith(typed)]
+        there = remote.find(given)
+        for path, read in places.items():
+            reply = there.ask("GET", path, patience=_PATIENCE)
+            if reply.status == 200:
+                found = read(reply.body["data"])
+                return [item for item in found if item.value.startswith(typed)]
     return []
