@@ -87,16 +87,16 @@ class Life:
 
     def bugs(self) -> float:
         """Exceptions that nobody meant."""
-        return self.metrics.registry.get_sample_value("ptd_reconcile_bugs_total") or 0.0
+        return self._sum("ptd_reconcile_bugs_total")
 
     def differences(self) -> float:
         """What comparisons with fresh lists found wrong in the cache."""
-        name = "ptd_resync_differences_total"
-        plurals = (kinds.DEPLOYMENTS.plural, kinds.CONFIGS.plural)
-        values = (
-            self.metrics.registry.get_sample_value(name, {"kind": plural}) for plural in plurals
-        )
-        return sum(value or 0.0 for value in values)
+        return self._sum("ptd_resync_differences_total")
+
+    def _sum(self, name: str) -> float:
+        """All values of a metric; nothing else is collected, which would take long."""
+        only = self.metrics.registry.restricted_registry([name])
+        return sum(sample.value for metric in only.collect() for sample in metric.samples)
 
 
 @dataclass
