@@ -70,6 +70,7 @@ _BESIDE: dict[str, JSON] = {
 
 _EDGES: dict[str, tuple[Any, ...]] = {
     "cpu": ("1m", "0.001", "1", "1e0"),
+    "credentials": ("x", "x" * 253),
     "memory": ("1Mi", "1048576", "1.5G", "1e9"),
     "health_check_http": ("/", "/" + "x" * 2047),
     "reuse_from": ("worker",),
