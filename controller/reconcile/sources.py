@@ -131,7 +131,10 @@ def _look(
         observed, request, force=deployment.spec.force_build
     )
     if build is not None:
-        return _seen(build, request, record, now - observed.policy.build_timeout)
+        # By our own clock, which may not be the service's: it cannot have been going for longer.
+        began = max(build.created_at, deployment.status.started_at or build.created_at)
+        too_long = now - began > observed.policy.build_timeout
+        return _seen(build, request, record, too_long=too_long)
     if record.build_id != NO_BUILD_ID and observed.build(record.build_id) is None:
         message = f"build {record.build_id} not found, maybe it was deleted?"
         return _failed(record, Reason.BUILD_LOST, message, name)
@@ -187,7 +190,7 @@ def _same_content(build: Build, request: BuildRequest) -> bool:
     )
 
 
-def _seen(build: Build, request: BuildRequest, record: BuildRecord, too_old: datetime) -> BuildView:
+def _seen(build: Build, request: BuildRequest, record: BuildRecord, *, too_long: bool) -> BuildView:
     own = build.deployment == request.deployment
     finished = build.state == BuildState.SUCCESSFUL
     first_seen = BuildOrigin.REUSED if finished else BuildOrigin.JOINED
@@ -205,7 +208,7 @@ def _seen(build: Build, request: BuildRequest, record: BuildRecord, too_old: dat
     if build.state in _BAD_ENDS:
         message = f"build {build.id} of {request.component}: {build.message or build.state.value}"
         return _failed(record, _BAD_ENDS[build.state], message, request.component, build.log_tail)
-    if build.state.live and own and build.created_at < too_old:
+    if build.state.live and own and too_long:
         message = f"build {build.id} of {request.component} took too long to finish"
         return _failed(record, Reason.BUILD_TIMED_OUT, message, request.component)
     return BuildView(record)

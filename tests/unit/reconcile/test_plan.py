@@ -198,9 +198,16 @@ ROWS = {
         observed(with_builds({"web": {"commit": COMMIT, "build_id": "gone"}})),
         Reason.BUILD_LOST,
     ),
+    "a build that the service's clock makes older than its deployment is waited for": Row(
+        observed(
+            deployment(status=started(ago(60), builds=PINNED)),
+            builds=(build(state=BuildState.RUNNING, by="d1", created=ago(86_400)),),
+        ),
+        Reason.BUILDING,
+    ),
     "a build that takes too long fails the deployment": Row(
         observed(
-            with_builds(PINNED),
+            deployment(status=started(ago(1801), builds=PINNED)),
             builds=(build(state=BuildState.RUNNING, by="d1", created=ago(1801)),),
         ),
         Reason.BUILD_TIMED_OUT,
