@@ -43,6 +43,7 @@ class Figures:
     commit: str
     ended: str
     tests: int = 0
+    of: int = 0
     failures: list[str] = field(default_factory=list)
     seconds: float = 0.0
     kinds: dict[str, dict[str, Sum]] = field(default_factory=dict)
@@ -75,6 +76,7 @@ class Progress:
 
     def __init__(self, whole: bool) -> None:
         self._whole = whole
+        self._commit = _commit()
         self._began = time.monotonic()
         self._expected = 0
         self._reports: list[pytest.TestReport] = []
@@ -104,26 +106,35 @@ class Progress:
             flush=True,
         )
 
+        if self._whole:
+            self._keep()
+
     def pytest_sessionfinish(self) -> None:
-        """Keep the figures of a run that was whole, and print them."""
-        found = Figures(
-            commit=_commit(),
+        """Print the figures."""
+        print("\n" + "\n".join(table(self._figures())), flush=True)
+
+    def _figures(self) -> Figures:
+        return Figures(
+            commit=self._commit,
             ended=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
             tests=len(self._reports),
+            of=self._expected,
             failures=sorted(set(self._failures)),
             seconds=time.monotonic() - self._began,
             kinds=sums(self._reports),
         )
-        print("\n" + "\n".join(table(found)), flush=True)
-        if self._whole:
-            KEPT.parent.mkdir(parents=True, exist_ok=True)
-            KEPT.write_text(json.dumps(asdict(found), indent=1) + "\n")
+
+    def _keep(self) -> None:
+        """Keep the figures so far: a run that is interrupted has some, too."""
+        KEPT.parent.mkdir(parents=True, exist_ok=True)
+        KEPT.write_text(json.dumps(asdict(self._figures()), indent=1) + "\n")
 
 
 def table(found: Figures) -> Iterator[str]:
     """The figures in Markdown: a row for each kind of fault, then one for each scenario."""
     yield (
-        f"Ended {found.ended}, commit `{found.commit}`: {found.tests:,} tests, "
+        f"Ended {found.ended}, commit `{found.commit}`: {found.tests:,} tests of "
+        f"{found.of:,}, "
         f"{len(found.failures)} failures, {timedelta(seconds=round(found.seconds))} on "
         "two workers."
     )
