@@ -53,6 +53,7 @@ class Wire:
     kill: Callable[["Wire"], None]
     dead: bool = False
     cut: bool = False  # a partition: both ways, but the controller goes on living
+    ill: str = ""  # what every request of it is answered instead of being forwarded
     open: dict[int, web.Request] = field(default_factory=dict)
     going: set[asyncio.Task[Any]] = field(default_factory=set)
 
@@ -119,6 +120,8 @@ class Proxy:
             self.wire.kill(self.wire)
         if self.wire.dead:
             return await _reset(request)
+        if self.wire.ill:
+            return await self._answer(request, self.wire.ill)
         if fault is not None and fault.kind == "refused":
             return await self._answer(request, fault.how)
         if fault is not None and fault.kind == "slow":
