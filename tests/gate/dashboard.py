@@ -23,7 +23,7 @@ def _reasons(owner: Owner) -> str:
 _OURS, _THEIRS = _reasons(Owner.PLATFORM), _reasons(Owner.USER)
 _FINISHED = "ptd_deployments_finished_total"
 _BACKEND = "ptd_backend_request_seconds"
-_BAD = 'code=~"5..|429|timeout|error"'
+_BAD = 'code=~"5..|401|429|timeout|error"'
 
 
 @dataclass(frozen=True, slots=True)
