@@ -22,11 +22,13 @@ class Repositories:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, tuple[str, ...]]] = []
+        self.shown: list[SecretRef | None] = []
 
     async def resolve(
         self, repository: str, refs: Sequence[str], secret: SecretRef | None = None
     ) -> Mapping[str, resolution.Resolved | RefProblem]:
         self.asked.append((repository, tuple(refs)))
+        self.shown.append(secret)
         await asyncio.sleep(0)
         if repository == "away":
             raise Transient(Reason.REPOSITORY_UNREACHABLE, "no route")
@@ -50,6 +52,14 @@ async def test_refs_that_are_asked_for_at_once_are_one_question_per_repository()
     assert repositories.asked == [("a", ("gone", "main")), ("b", ("main",))]
     assert (found[0], found[2]) == (Resolved(COMMIT), Resolved(COMMIT))
     assert isinstance(found[1], Terminal)
+
+
+async def test_an_answer_is_shared_only_with_the_same_secret() -> None:
+    repositories = Repositories()
+    refs = GitRefs(repositories)  # type: ignore[arg-type]
+    secrets = (None, SecretRef("x", "key"), SecretRef("x", "key"), SecretRef("y", "key"))
+    await asyncio.gather(*(refs.resolve("a", "main", secret) for secret in secrets))
+    assert repositories.shown == [None, SecretRef("x", "key"), SecretRef("y", "key")]
 
 
 async def test_a_later_question_gets_a_new_answer() -> None:

@@ -13,7 +13,7 @@ from tests import builders
 from tests.builders import COMMIT, NOW, REPOSITORY
 from watchers.git.addresses import Address, Policy, parse
 from watchers.git.resolution import RefProblem, Resolved
-from watchers.repositories.following import NOTHING, Follower, Following, Wish, wish_of
+from watchers.repositories.following import NOTHING, Follower, Following, Wish, source_of, wish_of
 
 DEFAULT = timedelta(minutes=5)
 OTHER = "https://git.example.org/other.git"
@@ -79,6 +79,29 @@ def test_components_of_one_repository_share_it_whatever_the_case_of_its_host() -
         DEFAULT,
         {},
     )
+
+
+def test_a_check_is_shared_only_with_the_same_secret_of_the_same_tool() -> None:
+    private = build().model_copy(update={"credentials": "gitlab"})
+    other = build().model_copy(update={"credentials": "github"})
+    found = config(open=build(), web=private, api=private, cron=other)
+
+    keys = {
+        tool: {
+            source_of(key): sorted(each.component for each in followers)
+            for key, followers in wish_of(tool, found, Addresses(), DEFAULT).followers.items()
+        }
+        for tool in ("demo", "rival")
+    }
+
+    assert keys == {
+        tool: {
+            (REPOSITORY, None): ["open"],
+            (REPOSITORY, SecretRef(tool, "gitlab")): ["api", "web"],
+            (REPOSITORY, SecretRef(tool, "github")): ["cron"],
+        }
+        for tool in ("demo", "rival")
+    }
 
 
 def test_paths_are_not_changed() -> None:

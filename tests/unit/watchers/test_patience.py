@@ -13,6 +13,8 @@ URL, OTHER, HOST = "https://git.example.org/a", "https://git.example.org/b", "gi
 MINUTE = timedelta(minutes=1)
 SILENT = errors.Transient(Reason.REPOSITORY_UNREACHABLE, "it is silent")
 BUSY = errors.Transient(Reason.REPOSITORY_UNREACHABLE, "it is busy", timedelta(minutes=5))
+UNUSABLE = errors.Terminal(Reason.CREDENTIALS_UNUSABLE, "the tool has no such Secret")
+AWAY = errors.Transient(Reason.PLATFORM_UNAVAILABLE, "no control plane")
 ABSENT = errors.Terminal(Reason.REPOSITORY_NOT_FOUND, "there is none")
 
 
@@ -30,6 +32,22 @@ def test_a_repository_is_asked_at_twice_the_interval_each_time_up_to_a_limit(
     waits = [who.failed(URL, HOST, MINUTE, error, NOW) / MINUTE for _ in range(7)]
 
     assert waits == [1, 2, 4, 8, 15, 15, 15]
+
+
+def test_a_secret_that_is_missing_says_nothing_about_the_host() -> None:
+    who = patience()
+    for _ in range(3):
+        who.failed(URL, HOST, MINUTE, SILENT, NOW)
+    paused = who.pause(HOST, NOW)
+    who.failed(OTHER, HOST, MINUTE, UNUSABLE, NOW)
+    assert who.pause(HOST, NOW) == paused is not None
+
+
+def test_a_control_plane_that_is_away_holds_up_no_host() -> None:
+    who = patience()
+    for _ in range(3):
+        who.failed(URL, HOST, MINUTE, AWAY, NOW)
+    assert who.pause(HOST, NOW) is None
 
 
 def test_an_interval_beyond_the_limit_stays_as_it_is() -> None:
