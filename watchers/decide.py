@@ -42,12 +42,14 @@ _MAX_DESCRIPTION = 250
 class Seen:
     """A component's ref holds this commit now (full SHA).
 
-    `ref` and `choice`: the tag that a ref policy chose, and why.
+    `ref` and `choice`: the tag that a ref policy chose, and why. `pushed`: a webhook has told of
+    this very commit, and that is why it was looked for.
     """
 
     commit: str
     ref: str = ""
     choice: str = ""
+    pushed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +250,8 @@ def _looked_at(
         return _changed(watch, deployment=latest.name, created=True), Verdict.COVERED
     if any(each.open and each.commit_of(name) is None for each in case.deployments):
         return watch, Verdict.AWAITED
-    return watch, Verdict.NEW
+    found_by = Trigger.WEBHOOK.value if sight.pushed else ""
+    return _changed(watch, found_by=found_by), Verdict.NEW
 
 
 def _latest(name: str, case: Case) -> Known | None:
@@ -291,9 +294,15 @@ def _create(name: str, components: Sequence[str], watches: Mapping[str, Componen
         name,
         ToolDeploymentSpec(
             description=f"New commit: {what}"[:_MAX_DESCRIPTION],
-            trigger=TriggerSpec(kind=Trigger.POLL, commits=commits, refs=refs),
+            trigger=TriggerSpec(kind=_trigger(components, watches), commits=commits, refs=refs),
         ),
     )
+
+
+def _trigger(components: Sequence[str], watches: Mapping[str, ComponentWatch]) -> Trigger:
+    """What made the deployment come now: a webhook, if one told of any of its commits."""
+    told = any(watches[each].found_by == Trigger.WEBHOOK for each in components)
+    return Trigger.WEBHOOK if told else Trigger.POLL
 
 
 def _checks_are_due(status: ToolConfigStatus, case: Case) -> bool:

@@ -226,6 +226,8 @@ class ComponentWatch(Frozen):
     checked_at: datetime | None = None
     deployment: str = ""
     created: bool = False
+    # `webhook` where one told of the commit before it was found.
+    found_by: str = ""
     error: str = ""
     error_reason: str = ""
 

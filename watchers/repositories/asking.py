@@ -52,6 +52,11 @@ class Asked:
         self._awaited[tool] = _Awaited(lookups.push_in(value), now)
         return True
 
+    def told_of(self, tool: str, commit: str) -> bool:
+        """Whether a webhook of the tool named this very commit, which is not recorded yet."""
+        awaited = self._awaited.get(tool)
+        return awaited is not None and awaited.push.commit == commit
+
     def again(
         self,
         followers: Iterable[Follower],

@@ -9,7 +9,7 @@ is asked of `patience`. Made by the composition root and run while this process 
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.events import (
@@ -298,6 +298,8 @@ class RepositoryPoller:
         sights: dict[str, dict[str, Sight]] = {}
         for follower in self._following.followers(url):
             sight = _trouble(error) if error else _sight(answers.get(follower.ref))
+            if isinstance(sight, Seen) and self._asked.told_of(follower.tool, sight.commit):
+                sight = replace(sight, pushed=True)
             if sight is not None:
                 sights.setdefault(follower.tool, {})[follower.component] = sight
         recorded = [await self._record(tool, seen) for tool, seen in sights.items()]

@@ -37,7 +37,7 @@ from watchers.decide import (
 )
 
 TAG = {"resolved_ref": "refs/tags/v5.1.0", "choice": "v5.1.0 is the highest"}
-CHOSEN = Seen(NEW, *TAG.values())
+CHOSEN = Seen(NEW, TAG["resolved_ref"], TAG["choice"])
 FOLLOWS_POLICY = builders.config(web=builders.component(ref=RefPolicy(semver=">=5 <6"))).model_copy(
     update={"auto_deploy": True}
 )
@@ -280,6 +280,30 @@ ROWS: list[tuple[str, Case, Record | Create | Rest, dict[str, Verdict]]] = [
         case({"web": watch(ref="semver:>=5 <6")}, {"web": CHOSEN}, spec=FOLLOWS_POLICY),
         records({"web": intent(ref="semver:>=5 <6", commit=NEW, **TAG, checked_at=NOW)}),
         {"web": Verdict.NEW},
+    ),
+    (
+        "a webhook that told of the commit is remembered",
+        case({"web": watch()}, {"web": Seen(NEW, pushed=True)}, known("d1", web=OLD)),
+        records({"web": intent(checked_at=NOW, found_by="webhook")}),
+        {"web": Verdict.NEW},
+    ),
+    (
+        "a commit that polling found after one of a webhook is polling's",
+        case({"web": watch(found_by="webhook")}, {"web": Seen(NEW)}, known("d1", web=OLD)),
+        records({"web": intent(checked_at=NOW)}),
+        {"web": Verdict.NEW},
+    ),
+    (
+        "the deployment says that a webhook made it, also after a restart",
+        case({"web": intent(found_by="webhook")}),
+        Create(
+            name_of(web=NEW),
+            ToolDeploymentSpec(
+                description="New commit: web bbbbbbbb (main)",
+                trigger=TriggerSpec(kind=Trigger.WEBHOOK, commits={"web": NEW}),
+            ),
+        ),
+        {},
     ),
     (
         "the deployment of a chosen tag names it",
