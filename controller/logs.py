@@ -97,9 +97,16 @@ def configure(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    logging.getLogger("aiohttp.server").addFilter(_is_no_strangers_mistake)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(number, logging.WARNING))  # libraries speak only when something is wrong
+
+
+def _is_no_strangers_mistake(record: logging.LogRecord) -> bool:
+    """Whoever sends what is no HTTP gets a 400, and may not fill the log with tracebacks."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or kind.__module__ != "aiohttp.http_exceptions"
 
 
 def logger(name: str) -> structlog.typing.FilteringBoundLogger:

@@ -24,6 +24,7 @@ _WORDS = {
     404: "There is no such config, token or deployment",
     409: "Not now: the messages say why",
     410: "It is not kept any more, or was deleted while the request waited",
+    408: "The body did not arrive in time",
     413: "The body is too large",
     422: "Something in the request is not valid; one message per mistake",
     429: "Not finished yet, or too many wait: ask again after Retry-After",

@@ -4,10 +4,12 @@ Called by `app` before a handler runs; handlers get plain values. What cannot be
 with the sentences of the existing service.
 """
 
+import asyncio
 import difflib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final, NoReturn
 
 from aiohttp import web
@@ -17,6 +19,8 @@ from controller.api import texts
 from controller.api.problems import Refused
 
 MAX_BODY = 256 * 1024
+BODY_WITHIN = timedelta(seconds=10)
+"""A place for a request is not held by a body that drips."""
 IGNORED_QUERY = frozenset({"rebuild_storage"})
 """A parameter that the existing service leaked on all its routes; it never did any good."""
 
@@ -41,7 +45,7 @@ class Foreign:
 async def body(request: web.Request) -> object:
     """The JSON value of a request's body, ABSENT, or Foreign where it is no JSON by type.
 
-    Raises Refused: 413 for more than MAX_BODY, 422 for what is not JSON.
+    Raises Refused: 413 for more than MAX_BODY, 408 for one that drips, 422 for what is not JSON.
     """
     raw = await _limited(request)
     if not raw:
@@ -54,7 +58,7 @@ async def body(request: web.Request) -> object:
 
 
 async def raw(request: web.Request) -> bytes:
-    """The bytes of a request's body. Raises Refused: 413 for more than MAX_BODY."""
+    """The bytes of a request's body. Raises Refused: 413 for more than MAX_BODY, 408."""
     return await _limited(request)
 
 
@@ -62,10 +66,15 @@ async def _limited(request: web.Request) -> bytes:
     if (request.content_length or 0) > MAX_BODY:
         raise _too_large()
     raw = bytearray()
-    async for chunk in request.content.iter_any():
-        raw += chunk
-        if len(raw) > MAX_BODY:
-            raise _too_large()
+    try:
+        async with asyncio.timeout(BODY_WITHIN.total_seconds()):
+            async for chunk in request.content.iter_any():
+                raw += chunk
+                if len(raw) > MAX_BODY:
+                    raise _too_large()
+    except TimeoutError:
+        seconds = BODY_WITHIN.seconds
+        raise Refused(408, f"The body did not arrive within {seconds} s") from None
     return bytes(raw)
 
 

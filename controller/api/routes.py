@@ -98,7 +98,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         *("POST", f"{_T}/config", "update_tool_config", "Create or replace it", Shape.CONFIG),
         body=Body.CONFIG,
-        failures=(400, 404, 409, 413, 422),
+        failures=(400, 404, 408, 409, 413, 422),
     ),
     Route(
         *("DELETE", f"{_T}/config", "delete_tool_config", "Delete it", Shape.CONFIG),
@@ -150,7 +150,7 @@ ROUTES: tuple[Route, ...] = (
         needs=Needs.TOOL_OR_TOKEN,
         body=Body.DEPLOYMENT,
         query=(_FORCE_BUILD, _FORCE_RUN, _TOKEN),
-        failures=(400, 404, 409, 413, 422),
+        failures=(400, 404, 408, 409, 413, 422),
         may_wait=True,
     ),
     Route(
@@ -191,7 +191,7 @@ ROUTES: tuple[Route, ...] = (
         *("A git host says that something was pushed: look now", Shape.ACCEPTED),
         needs=Needs.SIGNATURE,
         body=Body.SIGNED,
-        failures=(404, 413, 422),
+        failures=(404, 408, 413, 422),
         done=202,
     ),
     Route(

@@ -37,6 +37,7 @@ from controller.store.secrets import Secrets
 from watchers.cache import Cache
 from watchers.git.addresses import Guard
 
+_IDLE = 75.0  # seconds for a connection that asks nothing, or never ends its headers
 _SHUTDOWN = 5.0  # seconds for requests that are being answered
 _PREFIXES = ("", "/components")  # behind a gateway that takes its prefix away, and without one
 
@@ -97,7 +98,11 @@ class Api(Role):
         context = await asyncio.to_thread(_tls, settings)
         # Who hangs up does not wait any more; writes are single requests, whole or not at all.
         runner = web.AppRunner(
-            app, access_log=None, shutdown_timeout=_SHUTDOWN, handler_cancellation=True
+            app,
+            access_log=None,
+            shutdown_timeout=_SHUTDOWN,
+            handler_cancellation=True,
+            keepalive_timeout=_IDLE,
         )
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)

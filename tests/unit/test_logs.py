@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from aiohttp.http_exceptions import BadHttpMessage
 
 from controller import logs
 
@@ -134,3 +135,13 @@ def test_an_empty_secret_shows_that_it_is_empty() -> None:
     out = written()
     logs.logger("x").info("event", token="")
     assert lines(out)[0]["token"] == ""
+
+
+def test_a_request_that_is_no_http_leaves_no_traceback_but_a_bug_does() -> None:
+    out = written()
+    for error in (BadHttpMessage("junk"), ValueError("a bug")):
+        try:
+            raise error
+        except Exception:
+            logging.getLogger("aiohttp.server").exception("Error handling request")
+    assert ["a bug" in line["exception"] for line in lines(out)] == [True]
