@@ -32,6 +32,7 @@ class Meddler:
         self.before: Before = _nothing
         self.flows = asyncio.Event()
         self.flows.set()
+        self.holds = ""  # the part of a path whose watches wait while nothing flows
         self.swaps = False
         self.repeats = False
         self.meddled = 0
@@ -71,16 +72,19 @@ class Meddler:
             await response.prepare(request)
             reading = asyncio.create_task(_read(answer, lines))
             try:
-                await self._pass(response, lines)
+                await self._pass(request.path, response, lines)
             finally:
                 reading.cancel()
         return response
 
-    async def _pass(self, response: web.StreamResponse, lines: "asyncio.Queue[Any]") -> None:
+    async def _pass(
+        self, path: str, response: web.StreamResponse, lines: "asyncio.Queue[Any]"
+    ) -> None:
         known: dict[str, bytes] = {}
         with contextlib.suppress(ConnectionError):
             while (line := await lines.get()) is not None:
-                await self.flows.wait()
+                if self.holds in path:
+                    await self.flows.wait()
                 for each in await self._order(line, lines):
                     if self.repeats:
                         self.meddled += len(known)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from controller.models.tooldeployment import State
-from tests import builders
 from tests.faults import oracle, scenarios, timeline, trials
 from tests.faults.candidates import candidate, leading
 from tests.faults.conftest import Tried
@@ -125,29 +124,44 @@ def test_a_new_leader_whose_view_is_old_does_not_undo_what_was_done(tried: Tried
                 await asyncio.sleep(moment)
                 meddler.flows.clear()
                 await acting
-                await world.until(lambda found: found[0].final and len(found) == 4)
-                await asyncio.sleep(8)
-                seen = len(world.tape.entries)
+                await world.ended(900)
+                before = len(world.tape.changes)
                 world.kill(old)
-                await asyncio.sleep(40)
-                images = {
-                    str(entry.sent["imagename"])
-                    for entry in world.tape.entries[seen:]
-                    if entry.neighbour == "jobs" and entry.verb == "PATCH"
-                }
+                await asyncio.sleep(60)
+                undone = [e for e in world.tape.changes[before:] if "/toolconfigs" not in e.path]
+                assert undone == [], moment
                 meddler.flows.set()
                 assert await once_each(world) == []
-                last = (await world.deployments())[-1]
-                assert last.status.status == State.SUCCESSFUL
-                assert last.status.builds["web"].commit == builders.NEWER
                 await meddler.stop()
-                assert len(images) <= 2, f"both images were applied: {images}"
 
         timeline.run(main)
 
     for moment in MOMENTS:
         from_moment(moment)
     tried("leaders with an old view", len(MOMENTS))
+
+
+def test_a_deployment_begins_with_the_config_that_was_stored_before_it() -> None:
+    """The watch of configs is silent: of the first config, and of the one that replaces it."""
+
+    async def main() -> None:
+        async with opened((), heads=scenarios.heads()) as world:
+            world.kill(world.lives[0])
+            meddler = await Meddler(world.plane.url, world.session).start()
+            meddler.holds = "/toolconfigs"
+            world.upstreams["kube"] = meddler.url
+            await world.start()
+            await asyncio.sleep(1)
+            meddler.flows.clear()
+            for name, command in (("d1", "serve"), ("d2", "slow")):
+                await world.configure(scenarios.config(command=command))
+                await scenarios.deploy(world, name)
+                found = (await world.deployments())[-1]
+                assert found.status.status == State.SUCCESSFUL
+                assert found.status.tool_config == scenarios.config(command=command)
+            await meddler.stop()
+
+    timeline.run(main)
 
 
 HELD = (1, 10, 120) if trials.WHOLE else (10,)

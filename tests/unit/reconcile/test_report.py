@@ -75,3 +75,8 @@ def test_the_first_report_is_written() -> None:
 
 def test_nothing_new_is_never_written() -> None:
     assert to_write(BASE, BASE, Policy(), NOW) is None
+
+
+def test_what_did_not_change_is_never_written_however_long_ago_it_was() -> None:
+    old = BASE.model_copy(update={"reported_at": ago(3600)})
+    assert to_write(old, old, Policy(), NOW) is None
