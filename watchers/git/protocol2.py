@@ -25,7 +25,8 @@ from watchers.git.resolution import RefFound
 _DELIMITER = b"0001"
 _RESULT = "application/x-git-upload-pack-result"
 _BUSY = frozenset({429, 502, 503, 504})
-_CONNECTIONS = 64
+# Each host has a few at most, and hosts that hold on to theirs must not take those of others.
+_CONNECTIONS = 1000
 _LONG_ANSWER = 64 * 1024
 _IDLE_SECONDS = 75.0
 
