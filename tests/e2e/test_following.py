@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -11,6 +12,7 @@ import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
 
 SLOW = "web: python3 -c 'import time; print(1, flush=True); time.sleep(600)'\n"
 PATIENCE = 40.0
+CALLS = 1000 if os.environ.get("PTD_FAULTS") == "whole" else 200
 
 
 class Platform:
@@ -78,6 +81,14 @@ class Platform:
         """What the config's status says of the component."""
         async with self.local.store() as store:
             return (await store.list(kinds.CONFIGS, TOOL))[0].status.components["web"]
+
+    async def webhook(self) -> "Webhook":
+        """What a user reads in `ptd webhook`."""
+        printed = await self.ptd("webhook")
+        url, secret = (re.search(rf"{word}: +(\S+)", printed) for word in ("URL", "Secret"))
+        assert url is not None
+        assert secret is not None
+        return Webhook(url[1], secret[1].encode(), self.authority())
 
     async def ptd(self, *arguments: str) -> str:
         """What a command prints."""
@@ -140,16 +151,13 @@ async def test_a_push_with_a_webhook_is_taken_up_within_about_a_second(
     pushed = [platform.commit("1")]
     await platform.follow("main", "1h")
     await platform.deployed(*pushed)
-    printed = await platform.ptd("webhook")
-    url, secret = (re.search(rf"{word}: +(\S+)", printed) for word in ("URL", "Secret"))
-    assert url is not None
-    assert secret is not None
+    hook = await platform.webhook()
 
     created, ended = [], []
-    for number in range(int(os.environ.get("PTD_PUSHES", "3"))):
+    for number in range(int(os.environ.get("PTD_PUSHES", "2"))):
         pushed.append(platform.commit(str(number + 2)))
         began = time.monotonic()
-        await call(url[1], secret[1].encode(), pushed[-1], platform.authority())
+        assert await hook.push(pushed[-1]) == 202
         await platform.until(lambda found: len(found) == len(pushed))
         created.append(time.monotonic() - began)
         await platform.deployed(*pushed)
@@ -162,13 +170,46 @@ async def test_a_push_with_a_webhook_is_taken_up_within_about_a_second(
     assert max(created) < 10
 
 
-async def call(url: str, secret: bytes, commit: str, trusted: ssl.SSLContext) -> None:
-    """What a git host sends."""
-    body = json.dumps({"ref": "refs/heads/main", "after": commit}).encode()
-    signature = hmac.new(secret, body, hashlib.sha256).hexdigest()
-    headers = {"X-Hub-Signature-256": f"sha256={signature}"}
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(url, data=body, headers=headers, ssl=trusted) as answer,
-    ):
-        assert answer.status == 202, await answer.text()
+async def test_a_storm_of_calls_for_one_push_is_one_deployment(platform: Platform) -> None:
+    first = platform.commit("1")
+    await platform.follow("main", "1h")
+    await platform.deployed(first)
+    hook = await platform.webhook()
+    stranger = replace(hook, secret=b"guess")
+
+    second = platform.commit("2")
+    async with aiohttp.ClientSession() as session:
+        answers = await asyncio.gather(
+            *(hook.push(second, number // 2, session) for number in range(CALLS)),
+            *(hook.push(first, number, session) for number in range(20)),
+            *(stranger.push(second, number, session) for number in range(20)),
+        )
+    await platform.deployed(first, second)
+    await asyncio.sleep(2)
+
+    assert set(answers[:-20]) <= {202, 429}
+    assert set(answers[-20:]) <= {401, 429}
+    await platform.deployed(first, second)
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """What `ptd webhook` prints, in the settings of a git host."""
+
+    url: str
+    secret: bytes
+    trusted: ssl.SSLContext
+
+    async def push(
+        self, commit: str, number: int = 0, session: aiohttp.ClientSession | None = None
+    ) -> int:
+        """What the host sends; the answer's status. Numbers make bodies differ."""
+        push = {"ref": "refs/heads/main", "after": commit, "number": number}
+        body = json.dumps(push).encode()
+        signature = hmac.new(self.secret, body, hashlib.sha256).hexdigest()
+        headers = {"X-Hub-Signature-256": f"sha256={signature}"}
+        async with contextlib.AsyncExitStack() as stack:
+            used = session or await stack.enter_async_context(aiohttp.ClientSession())
+            sent = used.post(self.url, data=body, headers=headers, ssl=self.trusted)
+            answer = await stack.enter_async_context(sent)
+            return answer.status
