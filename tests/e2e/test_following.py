@@ -209,7 +209,8 @@ class Webhook:
         signature = hmac.new(self.secret, body, hashlib.sha256).hexdigest()
         headers = {"X-Hub-Signature-256": f"sha256={signature}"}
         async with contextlib.AsyncExitStack() as stack:
-            used = session or await stack.enter_async_context(aiohttp.ClientSession())
-            sent = used.post(self.url, data=body, headers=headers, ssl=self.trusted)
+            if session is None:
+                session = await stack.enter_async_context(aiohttp.ClientSession())
+            sent = session.post(self.url, data=body, headers=headers, ssl=self.trusted)
             answer = await stack.enter_async_context(sent)
             return answer.status
