@@ -122,6 +122,7 @@ class _Service:
         self.handlers: Mapping[str, Handler] = {
             "healthz": parts.health.show,
             "get_tool_config": configs.show,
+            "get_tool_polling": configs.polled,
             "update_tool_config": configs.replace,
             "delete_tool_config": configs.delete,
             "generate_tool_config": Generator(parts.existing, parts.policy).generate,

@@ -55,6 +55,11 @@ class Configs:
         found = await self.current(call.tool)
         return Answer(wire.config(found.spec), {"warning": [texts.BETA]})
 
+    async def polled(self, call: Call) -> Answer:
+        """GET what polling saw last of each component that it follows."""
+        found = await self.current(call.tool)
+        return Answer({"components": wire.watches(found.status)}, {"warning": [texts.BETA]})
+
     async def replace(self, call: Call) -> Answer:
         """POST. What is stored is what is answered."""
         loaded = self._checked(reading.mapping(call.body))

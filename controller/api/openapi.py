@@ -264,6 +264,20 @@ _PLAIN: JSON = {
         "properties": {"ref": _TEXT, "after": {"type": "string", "description": "Full SHA."}},
     },
     "Accepted": {"type": "object"},
+    "Polling": {
+        "type": "object",
+        "required": ["components"],
+        "properties": {
+            "components": {
+                "type": "object",
+                "description": "Component → what is known: docs/polling.md names the fields.",
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": {"type": ["string", "boolean"]},
+                },
+            }
+        },
+    },
     "DeployToken": {
         "type": "object",
         "required": ["token", "creation_date"],

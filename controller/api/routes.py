@@ -18,6 +18,7 @@ class Shape(StrEnum):
     DEPLOYMENT = "Deployment"
     DEPLOYMENTS = "DeploymentList"
     TOKEN = "DeployToken"
+    POLLING = "Polling"
     EVENTS = "Events"
     ACCEPTED = "Accepted"
 
@@ -103,6 +104,10 @@ ROUTES: tuple[Route, ...] = (
     Route(
         *("DELETE", f"{_T}/config", "delete_tool_config", "Delete it", Shape.CONFIG),
         failures=(404, 409, 422),
+    ),
+    Route(
+        *("GET", f"{_T}/polling", "get_tool_polling"),
+        *("What polling saw last, and what is wrong with it", Shape.POLLING),
     ),
     Route(
         *("GET", f"{_T}/config/generate", "generate_tool_config"),

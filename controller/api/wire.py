@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from controller.models import names
-from controller.models.toolconfig import ToolConfigSpec
+from controller.models.toolconfig import ToolConfigSpec, ToolConfigStatus
 from controller.models.tooldeployment import (
     NO_BUILD_ID,
     NO_IMAGE,
@@ -109,6 +109,14 @@ class Deployment(_Wire):
 def config(spec: ToolConfigSpec) -> JSON:
     """A config as the user wrote it: no defaults, no fields that we do not know."""
     return spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def watches(status: ToolConfigStatus) -> JSON:
+    """What polling saw last, by component; what is not known is left out."""
+    return {
+        name: {key: value for key, value in watch.model_dump(mode="json").items() if value}
+        for name, watch in status.components.items()
+    }
 
 
 def state(deployment: ToolDeployment) -> State:

@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from controller.cli import completing, outcome, remote, report
+from controller.cli import completing, outcome, polling, remote, report
 from controller.cli.following import Following
 from controller.cli.outcome import Exit, Outcome
 from controller.cli.remote import Remote, Reply
@@ -141,14 +141,19 @@ def wait(**given: Any) -> None:
 @_json
 @remote.options
 def status(deployment: str, as_json: bool, **given: Any) -> None:
-    """Show DEPLOYMENT, or the newest one."""
+    """Show DEPLOYMENT, or the newest one and what polling sees."""
     there = remote.find(given)
-    shown = _done(_ask(there, "GET", f"deployment/{deployment}"), given | {"as_json": as_json})
+    reply = _ask(there, "GET", f"deployment/{deployment}")
+    followed = _followed(there) if deployment == "latest" else {}
     if as_json:
-        click.echo(json.dumps(shown, indent=2))
+        shown = _done(reply, given | {"as_json": True})
+        click.echo(json.dumps(shown | ({"polling": followed} if followed else {}), indent=2))
         return
-    for line in _summary(shown):
+    # Without a deployment, what polling says is why.
+    told = _summary(reply.body["data"]) if reply.status == 200 else []
+    for line in told + polling.lines(followed):
         click.echo(line)
+    _done(reply, given | {"as_json": False})
 
 
 @click.command()
@@ -203,6 +208,16 @@ def _follow(there: Remote, name: str, given: Given) -> NoReturn:
             raise remote.Failed(Exit.OUT_OF_TIME, message) from None
     _done(_ask(there, "PUT", f"deployment/{following.name}/cancel"), given)
     _end(following.end(), given)
+
+
+def _followed(there: Remote) -> dict[str, Any]:
+    """What polling sees, by component; nothing where it may not be asked for."""
+    try:
+        reply = there.ask("GET", "polling")
+    except remote.Away:
+        return {}
+    data = reply.body.get("data") if reply.status == 200 else None
+    return dict(data["components"]) if isinstance(data, dict) else {}
 
 
 def _is_to_be_cancelled(said: bool, name: str) -> bool:

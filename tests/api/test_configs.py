@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from controller.models.toolconfig import ComponentWatch
 from controller.store import kinds
 from tests.api.service import CONFIG, Service
 
@@ -216,3 +217,17 @@ async def test_a_config_that_was_broken_by_hand_can_be_deleted(service: Service)
     await broken_by_hand(service)
     assert (await service.ask("DELETE", "config")).body == {"data": BROKEN, "messages": {}}
     assert (await service.ask("GET", "config")).status == 404
+
+
+async def test_what_polling_saw_is_shown_with_what_is_wrong(service: Service) -> None:
+    await service.ask("POST", "config", CONFIG)
+    assert (await service.ask("GET", "polling")).data == {"components": {}}
+    found = await service.store.get(kinds.CONFIGS, service.tool, f"{service.tool}-config")
+    watch = ComponentWatch(ref="main", error="It is away. Wait.", error_reason="RefNotFound")
+    status = found.status.model_copy(update={"components": {"web": watch}})
+    await service.store.patch_status(found, status)
+    assert (await service.ask("GET", "polling")).data == {
+        "components": {
+            "web": {"ref": "main", "error": "It is away. Wait.", "error_reason": "RefNotFound"}
+        }
+    }

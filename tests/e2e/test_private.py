@@ -223,6 +223,10 @@ async def test_credentials_that_are_deleted_are_used_no_more(desk: Desk) -> None
     code, said = await desk.ptd("credentials", "delete", "gitlab")
     assert (code, said) == (0, "gitlab: deleted\n")
     await until(lambda: desk.error("web"), _PATIENCE)
-    assert (await desk.error("web")).startswith(
-        "The tool has no Secret called gitlab. Make it: `ptd credentials add gitlab --host HOST"
-    )
+    code, said = await desk.ptd("status")
+    assert code == 0, said
+    assert re.search(
+        r"(?m)^  web +main, [0-9a-f]{10} since \S+ \S+; checked \S+ \S+\n"
+        r" +CredentialsUnusable: The tool has no Secret called gitlab\. Make it: `ptd ",
+        said,
+    ), said
