@@ -20,6 +20,9 @@ def _answer(commit: str) -> bytes:
     )
 
 
+SILENT = [f"127.0.1.{number}" for number in range(1, 51)]
+
+
 class _Host(asyncio.Protocol):
     """Answers each whole request; requests end with a flush packet."""
 
