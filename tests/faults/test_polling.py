@@ -17,7 +17,7 @@ from tests.faults.world import opened
 pytestmark = pytest.mark.timeout(300)
 
 PUSHES, TOOLS = (4800, 200) if trials.WHOLE else (160, 40)
-GIT_PUSHES, GIT_TOOLS = (400, 20) if trials.WHOLE else (30, 5)
+GIT_PUSHES, GIT_TOOLS = (400, 20) if trials.WHOLE else (20, 5)
 
 
 def crashes(chance: random.Random, pushes: int) -> Plan:
