@@ -136,6 +136,8 @@ def _received(loc: Loc, value: object) -> str | None:
     text = str(value)
     if loc[-1:] in (("repository",), ("source_url",)) and "@" in text:
         return None
+    if loc[-1:] == ("credentials",):
+        return None  # what is no name of a Secret may be the secret itself
     return text[:_LONGEST_RECEIVED].encode("utf-8", "backslashreplace").decode()
 
 

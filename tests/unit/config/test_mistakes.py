@@ -110,6 +110,14 @@ def test_a_password_is_never_repeated() -> None:
     assert "secret" not in repr(problem)
 
 
+def test_a_token_in_the_place_of_a_name_is_not_shown_again() -> None:
+    loaded = config.load(
+        with_build("repository: https://a.org/x", "ref: main", "credentials: glpat-Canary")
+    )
+    (problem,) = loaded.errors
+    assert "Canary" not in repr(problem) + problem.api_text
+
+
 @pytest.mark.parametrize("ref", ["main", "", "HEAD", "feature/x", "refs/tags/v1.2.3", SHA, "v1+b"])
 def test_a_good_ref_is_taken(ref: str) -> None:
     loaded = config.load(with_build("repository: https://a.org/x", f"ref: '{ref}'"))
