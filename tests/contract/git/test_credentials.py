@@ -1,5 +1,6 @@
 """Private repositories: what hosts see of credentials, and what is said when they refuse them."""
 
+import getpass
 import os
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -192,6 +193,26 @@ async def test_the_ssh_host_is_known_by_its_name_and_asked_at_the_checked_addres
     answer = await Repositories(USUAL, transport, vault=Vault(held)).resolve_one(
         address, "main", SECRET
     )
+
+    assert answer == Resolved(tip, RefKind.BRANCH)
+
+
+async def test_gits_short_form_of_an_ssh_address_is_the_path_from_home(
+    sshd: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ssh").write_text(f'#!/bin/sh\nexec /usr/bin/ssh -p {sshd.port} "$@"\n')
+    (tmp_path / "ssh").chmod(0o755)  # the short form has no port, and the usual one is not ours
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    sshd.repositories = tmp_path / "repositories"
+    tip = sshd.repository("short.git").commit({"a": "1"})
+    user = getpass.getuser()
+    path = os.path.relpath(sshd.repositories / "short.git", Path(f"~{user}").expanduser())
+    known = sshd.known_hosts.replace(f"[127.0.0.1]:{sshd.port}", "127.0.0.1")
+    held = credentials.Credential("gitlab", ("127.0.0.1",), SshKey(sshd.user_key, known))
+
+    async with ways.transports() as transports:
+        client = ways.client(transports["ls-remote"], held)
+        answer = await client.resolve_one(f"{user}@127.0.0.1:{path}", "main")
 
     assert answer == Resolved(tip, RefKind.BRANCH)
 
