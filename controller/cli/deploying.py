@@ -150,7 +150,8 @@ def status(deployment: str, as_json: bool, **given: Any) -> None:
         click.echo(json.dumps(shown | ({"polling": followed} if followed else {}), indent=2))
         return
     # Without a deployment, what polling says is why.
-    told = _summary(reply.body["data"]) if reply.status == 200 else []
+    shown = reply.body["data"] if reply.status == 200 else {}
+    told = [*_summary(shown), *_end_of(there, shown)] if shown else []
     for line in told + polling.lines(followed):
         click.echo(line)
     _done(reply, given | {"as_json": False})
@@ -282,6 +283,13 @@ def _summary(shown: Mapping[str, Any]) -> list[str]:
         commit = build.get("commit", "")[:10]
         words = f"build {build['build_status']}, run {run.get('run_status', 'unknown')}"
         lines.append(f"  {component:<16} {words}  {commit}".rstrip())
-    failure = shown.get("failure") or {}
-    lines += [f"  {failure[name]}" for name in ("reason", "hint") if failure.get(name)]
     return lines
+
+
+def _end_of(there: Remote, shown: Mapping[str, Any]) -> list[str]:
+    """Why it has not succeeded, as those who waited for it were told."""
+    if shown["status"] not in ("failed", "timed_out", "cancelled"):
+        return []
+    path = f"deployment/{shown['deploy_id']}/wait?timeout=0&on_superseded=fail"
+    record = _ask(there, "GET", path).body
+    return list(outcome.sentences(outcome.of(record)))[1:]

@@ -141,7 +141,8 @@ class Remote:
                 raise Failed(Exit.PLATFORM, f"{problem}\n{remedy}".rstrip())
             if problem != told:
                 told = problem
-                tell(f"{problem}; asking again. {remedy}".rstrip())
+                todo = remedy if self.kubeconfig else ""
+                tell(f"{problem}; asking again. {todo}".rstrip(". ") + ".")
             self.sleep(wait)
             pause = min(pause * 2, _LONGEST_PAUSE)
 

@@ -103,9 +103,9 @@ async def job(local: PtdLocal, tmp_path: Path) -> Job:
 
 async def test_every_snippet_does_what_it_says(job: Job, local: PtdLocal) -> None:
     snippets = blocks("sh")
-    assert len(snippets) == 6
+    assert len(snippets) == 7
     # What curl made is what the last snippet looks at.
-    for script in (*snippets[:4], f"{snippets[4]}\n{snippets[5]}"):
+    for script in (*snippets[:5], f"{snippets[5]}\n{snippets[6]}"):
         code, said = await job.run(script)
         assert code == 0, f"{script}\n{said}\n{local.log()}"
         assert job.variables["DEPLOY_TOKEN"] not in said
