@@ -12,8 +12,6 @@ from tests.faults.figures import Progress
 
 if __name__ == "__main__":
     os.environ["PTD_FAULTS"] = "whole"
-    # The crashes first: what the project promises most.
-    whole = ["tests/faults/test_crashes.py", "tests/faults", "tests/flow", "tests/properties"]
-    wanted = sys.argv[1:] or whole
+    wanted = sys.argv[1:] or ["tests/faults", "tests/flow", "tests/properties"]
     arguments = ["-q", "-n", "2", "--dist", "worksteal", *wanted]
     sys.exit(pytest.main(arguments, plugins=[Progress(whole=not sys.argv[1:])]))
