@@ -1,6 +1,7 @@
 """The Lease object that candidates for leadership share (coordination.k8s.io/v1).
 
-Implements `controller.runtime.leader.Leases`. No judgement about who leads belongs here.
+Implements `controller.runtime.leader.Leases`, over the sockets of the watches: calls may be many and
+slow, and a leader that waits for a socket loses the Lease. No judgement about who leads belongs here.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -30,7 +31,7 @@ class Leases:
         try:
             stored = await self._calls.ask(
                 "GET",
-                self._calls.objects.get_namespaced_custom_object_without_preload_content,
+                self._calls.watches.get_namespaced_custom_object_without_preload_content,
                 *(*_PATH, self._namespace, _PLURAL, self._name),
                 within=self._within,
             )
@@ -43,7 +44,7 @@ class Leases:
         try:
             stored = await self._calls.ask(
                 "POST",
-                self._calls.objects.create_namespaced_custom_object_without_preload_content,
+                self._calls.watches.create_namespaced_custom_object_without_preload_content,
                 *(*_PATH, self._namespace, _PLURAL, self._lease(record)),
                 within=self._within,
             )
@@ -56,7 +57,7 @@ class Leases:
         try:
             stored = await self._calls.ask(
                 "PUT",
-                self._calls.objects.replace_namespaced_custom_object_without_preload_content,
+                self._calls.watches.replace_namespaced_custom_object_without_preload_content,
                 *(*_PATH, self._namespace, _PLURAL, self._name, self._lease(record)),
                 within=self._within,
             )
