@@ -1,7 +1,8 @@
 """The Lease object that candidates for leadership share (coordination.k8s.io/v1).
 
-Implements `controller.runtime.leader.Leases`, over the sockets of the watches: calls may be many and
-slow, and a leader that waits for a socket loses the Lease. No judgement about who leads belongs here.
+Implements `controller.runtime.leader.Leases`, over the sockets of the watches: calls may be many
+and slow, and a leader that waits for a socket loses the Lease. No judgement about who leads belongs
+here.
 """
 
 from datetime import UTC, datetime, timedelta
