@@ -52,5 +52,10 @@ def poller(control: Control, outside: Outside, settings: Settings) -> Repository
         outside.repositories,
         outside.metrics.polls,
         control.may_act,
-        Pace(outside.clocks.utc, random.random, settings.poll_interval),
+        Pace(
+            outside.clocks.utc,
+            random.random,
+            settings.poll_interval,
+            at_once=settings.poll_host_concurrency,
+        ),
     )

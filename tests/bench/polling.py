@@ -200,7 +200,7 @@ async def load(seconds: float, *, silent: bool = False) -> bool:
             Repositories(_guard(), cheap, 32),
             journal,
             lambda: True,
-            Pace(lambda: datetime.now(UTC), random.random, INTERVAL),
+            Pace(lambda: datetime.now(UTC), random.random, INTERVAL, at_once=32),
         )
         tasks = [asyncio.create_task(stalls.watch()), asyncio.create_task(poller.run())]
         began = time.perf_counter()

@@ -12,6 +12,7 @@ from tests.faults.hosts import INTERVAL, Street
 
 REPOSITORIES = 10_000 if trials.WHOLE else 400
 RESTARTED = 10_000 if trials.WHOLE else 1_000
+HOSTS = 40 if trials.WHOLE else 4
 MINUTES = 30 if trials.WHOLE else 5
 JITTER, LATE = 0.1, 2.0
 ROUND = INTERVAL.total_seconds()
@@ -29,7 +30,7 @@ def gaps(asked: list[float]) -> list[float]:
 
 
 def test_slow_and_dead_hosts_delay_nobody_else(tried: Tried) -> None:
-    world = street(REPOSITORIES, good=40, slow=10, dead=30)
+    world = street(REPOSITORIES, good=HOSTS, slow=HOSTS // 4, dead=HOSTS // 4 * 3)
 
     async def work() -> None:
         async with world.polling():

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from weakref import WeakValueDictionary
 
 from apscheduler.events import (
     EVENT_JOB_ERROR,
@@ -35,7 +36,7 @@ from watchers.repositories.following import (
     wish_of,
 )
 from watchers.repositories.hosts import Hosts
-from watchers.repositories.patience import Patience
+from watchers.repositories.patience import Patience, Pause
 from watchers.repositories.ports import Journal, Objects, Refs
 from watchers.repositories.rates import Rates
 from watchers.repositories.recording import Recorder
@@ -49,7 +50,8 @@ class Pace:
     """When: the interval of tools that name none, and time and chance from outside.
 
     `clock` answers UTC, `random` 0 ≤ x < 1. `jitter` is a part of the interval. A changed config is
-    followed within `soon`, a write that failed is tried again after `write_again`.
+    followed within `soon`, a write that failed is tried again after `write_again`. Of one host
+    so many repositories are asked `at_once`.
     """
 
     clock: Callable[[], datetime]
@@ -58,6 +60,7 @@ class Pace:
     jitter: float = 0.1
     soon: timedelta = timedelta(seconds=1)
     write_again: timedelta = timedelta(seconds=5)
+    at_once: int = 4
 
 
 class RepositoryPoller:
@@ -97,6 +100,8 @@ class RepositoryPoller:
         self._running: dict[str, datetime] = {}
         self._again: set[str] = set()
         self._asked = Asked()
+        # Weak: a host that nobody asks at the moment needs no memory.
+        self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._unrecorded: set[str] = set()
         self._scheduler = AsyncIOScheduler(
             timezone=UTC,
@@ -256,37 +261,56 @@ class RepositoryPoller:
         """Check it; answers when to look again, where that is not at the usual time."""
         host, began = self._host(url), self._pace.clock()
         lag = began - self._planned.pop(url, began)
-        pause = self._patience.pause(host, began)
-        if pause is not None:
+        async with self._place(host):
+            found = await self._ask(url, host)
+        if isinstance(found, timedelta):
+            return found
+        if isinstance(found, Pause):
             self._hosts.answered(url, well=False)
-            await self._tell(url, {}, pause.error)
-            return pause.wait
-        turn = self._rates.wait(url, host, began)
-        if turn:
-            return turn
-        refs = tuple({follower.ref for follower in self._following.followers(url)})
-        try:
-            repository, secret = source_of(url)
-            answers = await self._refs.resolve(repository, refs, secret)
-        except errors.EdgeError as error:
-            self._journal.failed(error.reason, lag)
-            if isinstance(error, Busy):
+            await self._tell(url, {}, found.error)
+            return found.wait
+        if isinstance(found, errors.EdgeError):
+            self._journal.failed(found.reason, lag)
+            if isinstance(found, Busy):
                 self._rates.busy(host)
-            self._hosts.answered(url, well=not isinstance(error, errors.Transient))
+            self._hosts.answered(url, well=not isinstance(found, errors.Transient))
             interval = self._following.interval(url) or self._pace.interval
-            now = self._pace.clock()
-            wait = self._patience.failed(url, host, interval, error, now)
-            await self._tell(url, {}, error)
+            wait = self._patience.failed(url, host, interval, found, self._pace.clock())
+            await self._tell(url, {}, found)
             return wait
         now = self._checked[url] = self._pace.clock()
         self._patience.good(url, host)
         self._rates.good(host)
         self._hosts.answered(url, well=True)
-        self._journal.polled(now - began, lag, refs=len(refs), at=now)
+        self._journal.polled(now - began, lag, refs=len(found), at=now)
         self._journal.saved(len(self._following.followers(url)) - 1)
-        if not await self._tell(url, answers, None):
+        if not await self._tell(url, found, None):
             return self._pace.write_again
-        return self._asked.again(self._following.followers(url), answers, self._pace.clock())
+        return self._asked.again(self._following.followers(url), found, self._pace.clock())
+
+    async def _ask(
+        self, url: str, host: str
+    ) -> Mapping[str, Resolved | RefProblem] | errors.EdgeError | Pause | timedelta:
+        """What the host answers, where it may be asked by now: those before may have failed."""
+        now = self._pace.clock()
+        pause = self._patience.pause(host, now)
+        if pause is not None:
+            return pause
+        turn = self._rates.wait(url, host, now)
+        if turn:
+            return turn
+        refs = tuple({follower.ref for follower in self._following.followers(url)})
+        try:
+            repository, secret = source_of(url)
+            return await self._refs.resolve(repository, refs, secret)
+        except errors.EdgeError as error:
+            return error
+
+    def _place(self, host: str) -> asyncio.Semaphore:
+        place = self._places.get(host)
+        if place is None:
+            place = self._places[host] = asyncio.Semaphore(self._pace.at_once)
+        return place
 
     async def _tell(
         self,
