@@ -153,6 +153,7 @@ async def test_an_empty_repository_has_no_refs_and_is_no_error(
     assert [type(answer) for answer in answers.values()] == [RefProblem, RefProblem]
 
 
+@pytest.mark.parametrize("way", ways.PUBLIC, indirect=True)
 async def test_a_repository_with_many_refs_is_exact(server: Host, repositories: Client) -> None:
     repo = server.repository("big.git")
     tip = repo.commit({"a": "1"})
@@ -176,6 +177,7 @@ async def test_a_ref_that_could_be_an_option_or_a_pattern_is_no_ref(
     assert answers["main"] == Resolved(tip, RefKind.BRANCH)
 
 
+@pytest.mark.parametrize("way", ways.PUBLIC, indirect=True)
 async def test_sixteen_questions_at_once_are_answered(server: Host, repositories: Client) -> None:
     tip = server.repository("app.git").commit({"a": "1"})
     address = server.address("app.git")

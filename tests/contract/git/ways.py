@@ -111,12 +111,8 @@ async def transports() -> AsyncIterator[dict[str, Transport]]:
         processes.close()
 
 
-WAYS = (
-    "ls-remote over http",
-    "cheapest over http",
-    "cheapest over http with a token",
-    "cheapest over ssh",
-)
+PUBLIC = ("ls-remote over http", "cheapest over http")
+WAYS = (*PUBLIC, "cheapest over http with a token", "cheapest over ssh")
 
 
 @asynccontextmanager
