@@ -84,4 +84,6 @@ def _oldest(config: ToolConfig) -> dict[str, str | None]:
 
 
 def _hash(text: str, length: int) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
+    # A header may hold bytes that are no UTF-8.
+    raw = text.encode("utf-8", "surrogateescape")
+    return hashlib.sha256(raw).hexdigest()[:length]

@@ -58,13 +58,16 @@ async def body(request: web.Request) -> object:
 
 
 async def raw(request: web.Request) -> bytes:
-    """The bytes of a request's body. Raises Refused: 413 for more than MAX_BODY, 408."""
+    """The bytes of a request's body. Raises Refused: 413 for more than MAX_BODY, 408 for late,
+    422 for what is compressed (listeners decode nothing: `auto_decompress` of aiohttp is off)."""
     return await _limited(request)
 
 
 async def _limited(request: web.Request) -> bytes:
     if (request.content_length or 0) > MAX_BODY:
         raise _too_large()
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Refused(422, "The body must not be compressed")
     raw = bytearray()
     try:
         async with asyncio.timeout(BODY_WITHIN.total_seconds()):

@@ -103,6 +103,7 @@ class Api(Role):
             shutdown_timeout=_SHUTDOWN,
             handler_cancellation=True,
             keepalive_timeout=_IDLE,
+            auto_decompress=False,
         )
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)

@@ -115,7 +115,11 @@ class ControlPlane:
         app.router.add_route("*", "/{path:.*}", handler.handle)
         # A client that hangs up ends its watch; writes are shielded where they begin.
         runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0
+            app,
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=1.0,
+            auto_decompress=False,
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

@@ -195,7 +195,9 @@ async def serving(
             changes=changes,
         )
         made = app.application(lambda: change(parts), HttpMetrics(registry))
-        async with TestClient(TestServer(made)) as client:
+        server = TestServer(made)
+        await server.start_server(auto_decompress=False)
+        async with TestClient(server) as client:
             yield Service(client, tool, store, kept, pages, clock, registry, changes)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from controller.api.keys import KEPT, PREFIX
+from controller.api.keys import KEPT, PREFIX, Key
 from controller.models.meta import config_name
 from controller.models.tooldeployment import State, ToolDeploymentStatus
 from controller.store import kinds
@@ -168,3 +168,8 @@ async def test_a_deploy_token_may_cancel_what_it_may_make(configured: Service) -
     name = made.data["deploy_id"]
     answer = await configured.ask("PUT", f"deployment/{name}/cancel", headers=headers)
     assert (answer.status, answer.data["status"]) == (200, "cancelling")
+
+
+def test_a_key_may_hold_any_bytes() -> None:
+    keys = [Key.of(sent, {}) for sent in ("\udce9", "\udcea", "é")]
+    assert len({key.annotation for key in keys if key is not None}) == 3

@@ -1,6 +1,7 @@
 """How requests are read, and what is around every route."""
 
 import asyncio
+import gzip
 import json
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -32,6 +33,16 @@ async def test_what_is_no_json_is_refused(service: Service, raw: bytes, words: s
     assert answer.status == 422
     assert answer.errors[0].startswith("Invalid JSON at position ")
     assert words in answer.errors[0]
+
+
+@pytest.mark.parametrize("raw", [b"{}", gzip.compress(b" " * 10**7)], ids=["none", "a bomb"])
+async def test_a_compressed_body_is_refused_unread(
+    service: Service, raw: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {"x-toolforge-tool": service.tool, "Content-Encoding": "gzip", "Content-Type": JSON}
+    answer = await service.ask("POST", "config", raw=raw, headers=headers)
+    assert (answer.status, answer.errors) == (422, ["The body must not be compressed"])
+    assert [record for record in caplog.records if record.name == "aiohttp.server"] == []
 
 
 @pytest.mark.parametrize("kind", [JSON, "application/json; charset=utf-8", "application/x+json"])

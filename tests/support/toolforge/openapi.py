@@ -5,7 +5,7 @@ service, and the difference is written down here as a correction of the document
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,11 @@ class Document:
         }
         self._undocumented = undocumented
         self._validators: dict[str, Any] = {}
+
+    @property
+    def operations(self) -> Mapping[str, Collection[str]]:
+        """The methods, in small letters, of every path that is documented."""
+        return self._paths
 
     def check(self, method: str, path: str, status: int, body: Any) -> None:
         """Raise Mismatch unless the document allows this answer."""
