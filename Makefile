@@ -58,6 +58,7 @@ bench: setup ## How fast the parts are, against a budget each
 	@$(VENV) -m tests.bench.waiters
 	@$(VENV) -m tests.bench.polling
 	@$(VENV) -m tests.bench.deployments --large
+	@$(VENV) -m tests.bench.rest
 
 image: ## Build the container image of what is committed
 	@$(PYTHON) -m tests.gate.image
