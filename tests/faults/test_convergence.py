@@ -17,7 +17,7 @@ from tests.faults.walks import Walk
 from tests.faults.world import POLICY, opened
 
 STEPS = 25
-PARTS = 40 if trials.WHOLE else 2
+PARTS = 20 if trials.WHOLE else 2
 EACH = 25 if trials.WHOLE else 2
 NAMED = os.environ.get("PTD_SEED", "")
 

@@ -23,7 +23,7 @@ from tests.faults.test_fuzz import SEED, text
 from tests.support import controlplane
 
 pytestmark = pytest.mark.timeout(1800 if trials.WHOLE else 60)
-COUNT = 40_000 if trials.WHOLE else 400
+COUNT = 10_000 if trials.WHOLE else 400
 MOST = 32 * 2**20  # bytes that the process may grow by
 SECONDS = 12.0
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW", "\x00", "")
@@ -128,7 +128,7 @@ async def test_whatever_bytes_come_the_answer_is_a_refusal_or_none(
         raw = a_request(chance, service)
         began = time.perf_counter()
         try:
-            answer = await sent(service, raw, within=0.3)
+            answer = await sent(service, raw, within=0.1)
         except TimeoutError:
             continue  # the rest of the body is waited for
         assert time.perf_counter() - began < 1, f"seed {SEED + number}: {raw[:300]!r}"

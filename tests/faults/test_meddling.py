@@ -75,7 +75,7 @@ def foreign_change(at: int, times: int) -> Callable[[World, Meddler], None]:
 def test_who_writes_just_before_us_is_heard_and_kept(scenario: Scenario, tried: Tried) -> None:
     writes = [e for e in trials.reference(scenario).changes if e.path.endswith("/status")]
     everything = [(at, times) for at in range(1, len(writes) + 1) for times in ROWS]
-    count = len(everything) if trials.WHOLE else 1
+    count = min(44, len(everything)) if trials.WHOLE else 1
     step = max(1, len(everything) // count)
     chosen = everything[::step][:count]
     for at, times in chosen:
