@@ -2,12 +2,12 @@
 PYTHON ?= python3
 VENV := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run demo run test unit fmt lint types imports crds generate verify faults bench image lock clean
+.PHONY: help packages setup setup-run demo run test unit fmt lint types imports crds generate verify faults bench image lock clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: ## Make .venv from the pinned requirements, and bring kubectl and Prometheus for the tests
+setup: packages ## Make .venv from the pinned requirements, and bring kubectl and Prometheus for the tests
 	@$(PYTHON) -m tests.gate.environment dev cli-client
 	@$(VENV) -m tests.gate.kubectl
 	@$(VENV) -m tests.gate.prometheus
@@ -24,6 +24,9 @@ run: setup-run ## Run everything on this machine (ptd local), in .cache/local
 
 test: setup ## Everything that must pass before a change lands
 	@$(VENV) -m tests.gate.checks
+
+packages: ## Install the Debian packages that the tests need (as root), or name them
+	@.ci/packages
 
 unit: setup ## The fast tests only
 	@$(VENV) -m pytest -q tests/unit tests/repo

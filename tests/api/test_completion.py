@@ -54,8 +54,7 @@ zpty -d shell
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 async def test_the_shell_offers_what_there_is(service: Service, shell: str, tmp_path: Path) -> None:
     program = shutil.which(shell)
-    if program is None:
-        pytest.skip(f"{shell} is not installed")
+    assert program is not None, f"install {shell}, as `make packages` does"
     assert (await service.ask("POST", "config", CONFIG)).status == 200
     await service.store.create(kinds.DEPLOYMENTS, service.tool, ID, {})
     build = {"web": BuildRecord(commit="a" * 40)}
