@@ -21,7 +21,7 @@ _SECRET_KEYS = re.compile(
     r"token|authorization|password|passwd|secret|cookie|credential|api[-_]?key|private[-_]?key",
     re.IGNORECASE,
 )
-_TOKEN_IN_TEXT = re.compile(r"((?:\w*token|password|secret)=)[^&\s\"'<>]+", re.IGNORECASE)
+_TOKEN_IN_TEXT = re.compile(r"(\b\w*(?:token|password|secret)=)[^&\s\"'<>]+", re.IGNORECASE)
 _BEARER = re.compile(r"\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
 _URL_USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s@\"'<>]+@", re.IGNORECASE)
 _URL_QUERY = re.compile(r"(\bhttps?://[^\s?\"'<>]+)\?[^\s\"'<>]*", re.IGNORECASE)

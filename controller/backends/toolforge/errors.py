@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from controller import logs
 from controller.errors import EdgeError, Terminal, Transient, Waiting
 from controller.models.reasons import EXPLANATIONS, Reason
 
@@ -18,8 +19,6 @@ T = TypeVar("T")
 
 QUEUE_PAUSE = timedelta(seconds=10)  # what Toolforge's own components-api waits
 _MOST_WORDS = 1_000
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s@'\"]+@")
-_QUERY = re.compile(r"(https?://[^\s?'\"]+)\?[^\s'\"]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,5 +153,5 @@ def _loc(problem: Any) -> list[Any]:
 
 
 def _clean(text: str) -> str:
-    text = _QUERY.sub(r"\1", _CREDENTIALS.sub("", text)).strip()
+    text = logs.clean(text[: 4 * _MOST_WORDS]).strip()
     return text if len(text) <= _MOST_WORDS else f"{text[:_MOST_WORDS]}…"
