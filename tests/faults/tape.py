@@ -114,6 +114,13 @@ class Tape:
                 return fault
         return None
 
+    def missed_by(self) -> int:
+        """How many requests more would have met a fault; 0 where one was met."""
+        if self.met:
+            return 0
+        left = (fault.at - self._counts.get(index, 0) for index, fault in enumerate(self.plan))
+        return min(left, default=0)
+
     @property
     def changes(self) -> list[Entry]:
         """The requests that may change something, in order."""

@@ -61,4 +61,4 @@ def test_a_trial_notices_what_may_not_be() -> None:
 
 def test_a_plan_whose_fault_is_never_met_is_no_success() -> None:
     plan = (Fault("crash before", at=10_000),)
-    assert "were met" in trials.check(scenarios.first, plan)[0]
+    assert "no fault was met" in trials.check(scenarios.first, plan)[0]

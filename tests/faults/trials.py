@@ -19,6 +19,7 @@ from tests.faults.world import opened
 WHOLE = os.environ.get("PTD_FAULTS") == "whole"
 SILENCE = 1200.0 if WHOLE else 300.0
 HOUR = 3600.0
+RACES = 2  # requests
 SILENT = 45.0  # the longest that one request is waited for (40 s: a job's deletion), and a little
 FAILED = Path(".cache/faults")
 _references: dict[Scenario, "Run"] = {}
@@ -63,9 +64,11 @@ def run(scenario: Scenario, plan: Plan, silence: float = SILENCE) -> Run:
             await scenario(world)
             entries, events = list(world.tape.entries), world.tape.events
             result = await result_of(world, silence)
-            # How many events come depends on when a watch began, and a recovery may write nothing.
-            if not world.tape.met and any(fault.kind != "view" for fault in plan):
-                result.broken.append(f"of the faults only these were met: {world.tape.met}")
+            # How many events come depends on when a watch began, and a recovery may write nothing;
+            # a race with a user's own write may cost a request more in one run than in another.
+            missed = world.tape.missed_by()
+            if missed > RACES and any(fault.kind != "view" for fault in plan):
+                result.broken.append(f"no fault was met: the first was {missed} requests away")
             runs.append(Run(result, entries, events))
 
     timeline.run(work)
