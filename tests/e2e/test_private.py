@@ -147,7 +147,15 @@ def config(desk: Desk) -> dict[str, Any]:
     return spec | {"auto_deploy": True, "poll_interval": "1s"}
 
 
-async def test_credentials_are_stored_as_the_page_says_and_never_shown(desk: Desk) -> None:
+async def test_credentials_from_the_page_to_their_end(desk: Desk) -> None:
+    """One test: each chapter goes on where the one before ended."""
+    await stored_as_the_page_says_and_never_shown(desk)
+    await polled_built_and_run(desk)
+    await nothing_secret_is_anywhere_but_in_the_secrets(desk)
+    await used_no_more_when_deleted(desk)
+
+
+async def stored_as_the_page_says_and_never_shown(desk: Desk) -> None:
     by_token, make_key, by_key = INSTRUCTIONS
     (desk.folder / "token.txt").write_text(TOKEN + "\n")
     await desk.follow(make_key, "")
@@ -179,7 +187,7 @@ async def test_the_page_shows_the_grant_that_ptd_writes() -> None:
     assert shown == list(grants.objects("demo", "gitlab", account).values())
 
 
-async def test_private_repositories_are_polled_built_and_run(desk: Desk) -> None:
+async def polled_built_and_run(desk: Desk) -> None:
     desk.https.repository("web.git").commit({"Procfile": PROCFILE})
     desk.ssh.repository("worker.git").commit({"Procfile": PROCFILE})
 
@@ -196,7 +204,7 @@ async def ended(desk: Desk) -> bool:
     return any(each.final for each in await desk.local.deployments())
 
 
-async def test_nothing_secret_is_anywhere_but_in_the_secrets(desk: Desk) -> None:
+async def nothing_secret_is_anywhere_but_in_the_secrets(desk: Desk) -> None:
     shown = await desk.kubectl("get", "toolconfigs,tooldeployments,events", "-A", "-o", "yaml")
     url = (
         await desk.kubectl("config", "view", "-o", "jsonpath={.clusters[0].cluster.server}")
@@ -219,7 +227,7 @@ async def test_nothing_secret_is_anywhere_but_in_the_secrets(desk: Desk) -> None
     assert list(desk.local.folder.rglob("ptd-git-*")) == []
 
 
-async def test_credentials_that_are_deleted_are_used_no_more(desk: Desk) -> None:
+async def used_no_more_when_deleted(desk: Desk) -> None:
     code, said = await desk.ptd("credentials", "delete", "gitlab")
     assert (code, said) == (0, "gitlab: deleted\n")
     await until(lambda: desk.error("web"), _PATIENCE)
