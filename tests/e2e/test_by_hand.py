@@ -25,7 +25,7 @@ from tests.support.ptdlocal import PtdLocal, environment
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(300),
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
@@ -91,7 +91,19 @@ async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
     await local.stop()
 
 
-async def test_a_deployment_without_a_config_says_so(desk: Desk) -> None:
+async def test_a_day_at_the_desk(desk: Desk) -> None:
+    """One test: each chapter goes on where the one before ended."""
+    await a_deployment_without_a_config_says_so(desk)
+    await config_apply_stores_it_and_says_what(desk)
+    await an_empty_deployment_deploys_and_kubectl_waits_for_it(desk)
+    await describe_tells_the_story_in_events(desk)
+    await logs_of_a_component_and_of_its_build(desk)
+    await a_webhook_has_a_push_deployed_at_once(desk)
+    await a_bad_config_made_by_hand_is_told_and_fails_what_uses_it(desk)
+    await cancel_is_a_field_and_cannot_be_taken_back(desk)
+
+
+async def a_deployment_without_a_config_says_so(desk: Desk) -> None:
     await desk.kubectl("create", "-f", "-", stdin=EMPTY.format(name="too-early"))
     await desk.kubectl("wait", "--for=condition=Failed", "td/too-early", "--timeout=20s")
     assert "tool demo has no config" in await desk.kubectl("get", "td", "too-early")
@@ -104,7 +116,7 @@ async def test_config_apply_for_a_tool_that_is_not_there_says_how_to_make_it(des
     assert "make one: kubectl create namespace tool-nobody" in said
 
 
-async def test_config_apply_stores_it_and_says_what(desk: Desk) -> None:
+async def config_apply_stores_it_and_says_what(desk: Desk) -> None:
     code, said = await desk.ptd("config", "apply", "--local", str(desk.folder / "toolforge.yaml"))
     assert (code, said.splitlines()[-1]) == (
         0,
@@ -112,7 +124,7 @@ async def test_config_apply_stores_it_and_says_what(desk: Desk) -> None:
     )
 
 
-async def test_an_empty_deployment_deploys_and_kubectl_waits_for_it(desk: Desk) -> None:
+async def an_empty_deployment_deploys_and_kubectl_waits_for_it(desk: Desk) -> None:
     await desk.kubectl("create", "-f", "-", stdin=EMPTY.format(name="by-hand"))
     await desk.kubectl("wait", "--for=condition=Complete", "td/by-hand", "--timeout=30s")
     header, row = (await desk.kubectl("get", "tooldeployments", "by-hand")).splitlines()
@@ -123,13 +135,13 @@ async def test_an_empty_deployment_deploys_and_kubectl_waits_for_it(desk: Desk) 
     )
 
 
-async def test_describe_tells_the_story_in_events(desk: Desk) -> None:
+async def describe_tells_the_story_in_events(desk: Desk) -> None:
     said = await desk.kubectl("describe", "td", "by-hand")
     for line in (r"BuildStarted .* web is built by \S+ of ", r"Deployed .* \(web created\)"):
         assert re.search(rf"Normal\s+{line}", said), said
 
 
-async def test_logs_of_a_component_and_of_its_build(desk: Desk) -> None:
+async def logs_of_a_component_and_of_its_build(desk: Desk) -> None:
     code, said = await desk.ptd("logs", "web", "--tail", "5")
     assert (code, said.strip().endswith("ready")) == (0, True), said
     code, said = await desk.ptd("logs", "web", "--build")
@@ -138,7 +150,7 @@ async def test_logs_of_a_component_and_of_its_build(desk: Desk) -> None:
     assert (code, "nothing" in said) == (1, True), said
 
 
-async def test_a_webhook_has_a_push_deployed_at_once(desk: Desk) -> None:
+async def a_webhook_has_a_push_deployed_at_once(desk: Desk) -> None:
     polled = CONFIG.format(repository=f"file://{desk.repository.path}")
     (desk.folder / "polled.yaml").write_text(polled + "auto_deploy: true\npoll_interval: 1h\n")
     code, said = await desk.ptd("config", "apply", "--local", str(desk.folder / "polled.yaml"))
@@ -169,7 +181,7 @@ async def test_a_webhook_has_a_push_deployed_at_once(desk: Desk) -> None:
     await desk.kubectl("patch", "tc", "demo-config", "--type=merge", "-p", NOT_POLLED)
 
 
-async def test_a_bad_config_made_by_hand_is_told_and_fails_what_uses_it(desk: Desk) -> None:
+async def a_bad_config_made_by_hand_is_told_and_fails_what_uses_it(desk: Desk) -> None:
     before = await desk.kubectl("get", "tc", "demo-config", "-o", "jsonpath={.spec}")
     run = {"run": {"command": "web"}}
     circle = {"a": {"build": {"reuse_from": "b"}} | run, "b": {"build": {"reuse_from": "a"}} | run}
@@ -185,7 +197,7 @@ async def test_a_bad_config_made_by_hand_is_told_and_fails_what_uses_it(desk: De
     await desk.kubectl("patch", "tc", "demo-config", "--type=json", "-p", restored)
 
 
-async def test_cancel_is_a_field_and_cannot_be_taken_back(desk: Desk) -> None:
+async def cancel_is_a_field_and_cannot_be_taken_back(desk: Desk) -> None:
     desk.repository.commit(
         {"Procfile": PROCFILE, "requirements.txt": "", "pyproject.toml": "[project]\n"}
     )
