@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import logging
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -129,6 +130,13 @@ def test_no_secret_is_written_by_a_traceback() -> None:
 )
 def test_harmless_text_stays_as_it_is(text: str) -> None:
     assert logs.clean(text) == text
+
+
+@pytest.mark.parametrize("part", ["a.", "http://", "bearer ", "token", "a-b+"])
+def test_a_long_text_is_cleaned_in_a_moment(part: str) -> None:
+    began = time.process_time()
+    logs.clean(part * 20_000)
+    assert time.process_time() - began < 1
 
 
 def test_an_empty_secret_shows_that_it_is_empty() -> None:
