@@ -29,7 +29,7 @@ class Grants:
         self._calls = calls
 
     async def allow(self, tool: str, secret: str, account: Account) -> None:
-        """Have the account be able to read the Secret; what exists is left as it is."""
+        """Have this account, and no other, be able to read the Secret by this grant."""
         for plural, body in objects(tool, secret, account).items():
             try:
                 await self._calls.ask(
@@ -38,7 +38,12 @@ class Grants:
                     *(*_PATH, namespace_of(tool), plural, body),
                 )
             except errors.AlreadyExists:
-                continue
+                # It may be for another account, or have been changed.
+                await self._calls.ask(
+                    "PUT",
+                    self._calls.objects.replace_namespaced_custom_object_without_preload_content,
+                    *(*_PATH, namespace_of(tool), plural, name_of(secret), body),
+                )
             except errors.NotFound:
                 return  # no RBAC here
 
