@@ -174,10 +174,10 @@ async def _store(calls: "Calls", tool: str, stored: Stored) -> None:
         else:  # a Secret's type never changes
             await kept.delete(tool, stored.name)
             await kept.create(tool, new)
-    await _look_now(calls, tool, stored.name)
+    await _look_now(calls, tool)
 
 
-async def _look_now(calls: "Calls", tool: str, name: str) -> None:
+async def _look_now(calls: "Calls", tool: str) -> None:
     """Have the tool's repositories be looked at, as whoever waits for the credentials wishes."""
     from controller.store import kinds  # noqa: PLC0415
     from controller.store.objects import Store  # noqa: PLC0415
@@ -188,7 +188,7 @@ async def _look_now(calls: "Calls", tool: str, name: str) -> None:
     store = Store(calls, clock, "ptd")
     try:
         found = await store.get(kinds.CONFIGS, tool, meta.config_name(tool))
-        value = f"credentials {name} {clock().isoformat()}"
+        value = lookups.value_of(clock(), lookups.Push())
         await store.annotate(found, {lookups.ANNOTATION: value})
     except edge.EdgeError:
         return  # no config yet, or another changed it: the next check comes by itself
