@@ -6,6 +6,7 @@ next.
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from controller.api import texts, wire
 from controller.api.changes import Changes
@@ -37,6 +38,7 @@ class Sight:
         self._changes = changes
         self._ends: OrderedDict[_Key, ToolDeployment] = OrderedDict()
         self._reads = Shared[ToolDeployment]()
+        self._lists = Shared[Sequence[ToolDeployment]]()
 
     async def named(self, tool: str, name: str) -> str:
         """The id that a path names: `latest` is the newest one. Refused with 404 if there is none.
@@ -87,7 +89,10 @@ class Sight:
             return NotKept(404, unknown, texts.not_kept(name, kept[0].name))
         return Refused(404, unknown)
 
-    async def _all(self, tool: str) -> list[ToolDeployment]:
+    async def _all(self, tool: str) -> Sequence[ToolDeployment]:
         """Oldest first; not from the watch, which may not know yet what was just made."""
+        return await self._lists.read(tool, lambda: self._list(tool))
+
+    async def _list(self, tool: str) -> Sequence[ToolDeployment]:
         found = await self._store.list(kinds.DEPLOYMENTS, tool)
         return sorted(found, key=lambda each: (wire.created(each), each.name))
