@@ -60,7 +60,8 @@ class ToolforgeBuilds:
         """
         builds = [_build(raw, self.clock()) for raw in await self._raw(tool)]
         told = await asyncio.gather(*(self._with_log(tool, build) for build in builds))
-        return [_unless_replaced(build, told) for build in told]
+        newest = _newest_images(told)
+        return [_unless_replaced(build, newest.get(build.component, build)) for build in told]
 
     async def start(self, tool: str, request: BuildRequest) -> Build:
         """See `base.Builds.start`; also raises Terminal(COMMIT_MISMATCH) when the ref has moved."""
@@ -233,18 +234,22 @@ def _build(raw: dict[str, Any], now: datetime) -> Build:
     )
 
 
-def _unless_replaced(build: Build, builds: Sequence[Build]) -> Build:
+def _newest_images(builds: Sequence[Build]) -> dict[str, Build]:
+    """The last good build of each component: it has the tag."""
+    good = (build for build in builds if build.image is not None)
+    return {build.component: build for build in sorted(good, key=_ended)}
+
+
+def _unless_replaced(build: Build, newest: Build) -> Build:
     """The build; as failed where a later one of its component has taken its image's tag."""
-    later = (
-        other
-        for other in builds
-        if other.image is not None and other.component == build.component
-        if (other.finished_at or other.created_at) > (build.finished_at or build.created_at)
-    )
-    if build.image is None or (other := next(later, None)) is None:
+    if build.image is None or _ended(newest) <= _ended(build):
         return build
-    message = f"the build ended well, but build {other.id} has replaced its image"
+    message = f"the build ended well, but build {newest.id} has replaced its image"
     return replace(build, state=BuildState.FAILED, image=None, message=message)
+
+
+def _ended(build: Build) -> datetime:
+    return build.finished_at or build.created_at
 
 
 def _hint(state: BuildState, build_id: str) -> str:
