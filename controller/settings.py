@@ -172,7 +172,9 @@ class Polling(_Section):
     poll_timeout: Duration = Field(
         timedelta(seconds=30), description="Limit of one check of a repository."
     )
-    poll_concurrency: int = Field(16, ge=1, le=256, description="Checks at once.")
+    poll_concurrency: int = Field(
+        16, ge=1, le=256, description="git processes at once, for hosts that only git can ask."
+    )
     poll_host_concurrency: int = Field(
         4, ge=1, le=64, description="Checks at once of repositories on one host."
     )
