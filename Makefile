@@ -15,7 +15,6 @@ setup: packages ## Make .venv from the pinned requirements, and bring kubectl an
 setup-run: ## Make .venv with only what the program needs
 	@$(PYTHON) -m tests.gate.environment run
 
-
 demo: setup-run ## Show the main job in the terminal: push, and it runs
 	@$(VENV) -m examples.demo
 
