@@ -16,6 +16,7 @@ from controller.config import documents
 from controller.models import meta
 
 if TYPE_CHECKING:
+    from controller.models.toolconfig import ToolConfigSpec
     from controller.store.objects import Store
 
 _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
@@ -121,6 +122,7 @@ def apply(
     where.call(put)
     names = list(loaded.spec.components)
     click.echo(f"Stored the config of {where.tool}: {report.components(names)}.")
+    click.echo(_next(loaded.spec))
 
 
 @config.command()
@@ -139,6 +141,18 @@ def show(kubeconfig: str | None, tool: str | None, namespace: str | None) -> Non
         return str(yaml.safe_dump(sent, sort_keys=False, allow_unicode=True, width=100))
 
     click.echo(where.call(get), nl=False)
+
+
+def _next(spec: "ToolConfigSpec") -> str:
+    """What becomes of a config that is stored: polling looks at commits, and at nothing else."""
+    from watchers import decide  # noqa: PLC0415 - `config validate` does not wait for it
+
+    if decide.followed(spec):
+        return (
+            "New commits are deployed by themselves; what else changed waits for the next "
+            "deployment, and `ptd deploy --wait` makes one now."
+        )
+    return "Nothing is deployed by itself, as auto_deploy is off: `ptd deploy --wait` deploys it."
 
 
 def _text(file: Path) -> str:

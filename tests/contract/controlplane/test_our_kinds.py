@@ -118,7 +118,7 @@ async def test_ptd_stores_a_config_and_shows_it(
         return done.stdout
 
     for _ in range(2):
-        assert (await ptd("apply", example)).splitlines()[-1] == (
+        assert (await ptd("apply", example)).splitlines()[1] == (
             f"Stored the config of {tool}: 3 components (web, report, worker)."
         )
     assert yaml.safe_load(await ptd("show")) == yaml.safe_load(EXAMPLE)

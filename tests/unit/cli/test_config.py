@@ -169,9 +169,23 @@ async def test_applying_a_file_stores_it_for_the_tool_of_the_namespace(files: Pa
         access = ("--kubeconfig", kubeconfig(server))
         result = await asyncio.to_thread(ptd, "apply", "good.yaml", *access)
         assert result.exit_code == 0, result.output
-        assert result.output.splitlines()[-1] == ("Stored the config of demo: 1 component (web).")
+        assert result.output.splitlines()[1:] == [
+            "Stored the config of demo: 1 component (web).",
+            "Nothing is deployed by itself, as auto_deploy is off: `ptd deploy --wait` deploys it.",
+        ]
         shown = await asyncio.to_thread(ptd, "show", *access)
     assert yaml.safe_load(shown.output) == yaml.safe_load(GOOD)
+
+
+async def test_applying_says_what_polling_deploys_and_what_it_does_not(files: Path) -> None:
+    (files / "auto.yaml").write_text(f"auto_deploy: true\n{GOOD}")
+    async with FakeKube() as server:
+        access = ("--kubeconfig", kubeconfig(server))
+        result = await asyncio.to_thread(ptd, "apply", "auto.yaml", *access)
+    assert result.output.splitlines()[-1] == (
+        "New commits are deployed by themselves; what else changed waits for the next deployment, "
+        "and `ptd deploy --wait` makes one now."
+    )
 
 
 async def test_applying_replaces_what_was_stored(files: Path) -> None:
