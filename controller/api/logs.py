@@ -94,7 +94,8 @@ class LogRoutes:
             )
         build = await self._build_of(tool, component, request.query["build"])
         if build is None:
-            return _problem(404, f"no build of component {component} is known")
+            said = f"no build of component {component} is known; one with `reuse_from` has none"
+            return _problem(404, said)
         return await _stream(request, self._builds.log(tool, build, follow=follow))
 
     async def _build_of(self, tool: str, component: str, wanted: str) -> str | None:

@@ -18,7 +18,13 @@ from controller.cli import access, completing, silence
 @click.argument("component", shell_complete=completing.components)
 @click.option("--build", is_flag=True, help="The log of the component's newest build instead.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with what is added.")
-@click.option("--tail", default=500, show_default=True, help="How many lines back to begin.")
+@click.option(
+    "--tail",
+    type=click.IntRange(1, 10_000),
+    default=500,
+    show_default=True,
+    help="How many lines back to begin.",
+)
 @access.options
 def logs(  # noqa: PLR0913 - one parameter an option
     *,
@@ -62,8 +68,12 @@ async def _print(found: access.Access, component: str, parameters: dict[str, str
         ):
             if response.status != 200:
                 raise click.ClickException(_explain(response.status, await response.text()))
+            silent = True
             async for line in response.content:
+                silent = False
                 click.echo(line.decode(errors="replace"), nl=False)
+            if silent:
+                click.echo(f"{component} has printed nothing yet", err=True)
     except aiohttp.ClientError as error:
         said = silence.of_control_plane(found.kubeconfig, error)
         raise silence.Silent(said) from error
