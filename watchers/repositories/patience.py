@@ -16,7 +16,8 @@ LONGEST_PAUSE = timedelta(minutes=15)
 HOST_PAUSE = timedelta(minutes=1)
 FAILURES_OF_A_HOST = 3
 _MAX_DOUBLINGS = 10
-# What says something about the host. A Secret that is missing does not: it was not asked.
+# What says something about the host. A Secret that is missing does not, nor a control plane that
+# does not give it: the host was not asked.
 _FROM_HOST = frozenset(
     {
         Reason.REPOSITORY_UNREACHABLE,
@@ -43,6 +44,11 @@ class Pause:
 
     wait: timedelta
     error: errors.Transient
+
+
+def is_of_host(error: errors.EdgeError) -> bool:
+    """Whether it is the host's doing: it was asked, or may not be."""
+    return error.reason in _FROM_HOST
 
 
 class Patience:
@@ -77,14 +83,15 @@ class Patience:
         self, url: str, host: str, interval: timedelta, error: errors.EdgeError, now: datetime
     ) -> timedelta:
         """How long to wait before the repository is asked again."""
+        if isinstance(error, errors.Transient) and not is_of_host(error):
+            return max(interval, error.after or timedelta(0)) + self._spread(interval)
         failures = self._failures[url] = self._failures.get(url, 0) + 1
         wait = interval * float(2 ** min(failures - 1, _MAX_DOUBLINGS))
         wait = max(interval, min(wait, LONGEST_PAUSE))
         if isinstance(error, errors.Transient):
             wait = max(wait, error.after or timedelta(0))
-            if error.reason in _FROM_HOST:
-                self._host_failed(host, error, now)
-        elif error.reason in _FROM_HOST:
+            self._host_failed(host, error, now)
+        elif is_of_host(error):
             # It answered, if only to say that it has no such repository.
             self._hosts.pop(host, None)
         return wait + self._spread(interval)

@@ -36,7 +36,7 @@ from watchers.repositories.following import (
     wish_of,
 )
 from watchers.repositories.hosts import Hosts
-from watchers.repositories.patience import Patience, Pause
+from watchers.repositories.patience import Patience, Pause, is_of_host
 from watchers.repositories.ports import Journal, Objects, Refs
 from watchers.repositories.rates import Rates
 from watchers.repositories.recording import Recorder
@@ -273,7 +273,8 @@ class RepositoryPoller:
             self._journal.failed(found.reason, lag)
             if isinstance(found, Busy):
                 self._rates.busy(host)
-            self._hosts.answered(url, well=not isinstance(found, errors.Transient))
+            if is_of_host(found):
+                self._hosts.answered(url, well=not isinstance(found, errors.Transient))
             interval = self._following.interval(url) or self._pace.interval
             wait = self._patience.failed(url, host, interval, found, self._pace.clock())
             await self._tell(url, {}, found)

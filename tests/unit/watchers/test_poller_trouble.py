@@ -65,6 +65,14 @@ async def test_hosts_that_do_not_answer_are_counted_and_only_those(world: World)
         await until(lambda: world.counts.on_host() == {})
 
 
+async def test_a_control_plane_that_gives_no_secret_is_no_hosts_silence(world: World) -> None:
+    away = errors.Transient(Reason.PLATFORM_UNAVAILABLE, "the control plane does not answer")
+    world.hosts.failing[REPOSITORY] = away
+    async with world.running(timedelta(seconds=0.02)):
+        await until(lambda: world.counts.bad == [Reason.PLATFORM_UNAVAILABLE] * 2)
+        assert world.counts.unreachable() == {}
+
+
 async def test_a_check_that_does_not_end_is_overdue(world: World) -> None:
     world.hosts.gate.clear()
     async with world.running():
