@@ -11,19 +11,15 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
-from http import HTTPStatus
-from time import perf_counter
 from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import web
 from aiohttp.typedefs import Handler as WebHandler
-from aiohttp.typedefs import Middleware
 
-from controller import logs
-from controller.api import openapi, page, preferring, problem_body, problems, reading, texts
+from controller.api import middlewares, openapi, page, preferring, problem_body, reading, texts
 from controller.api.auth import TOKEN_QUERY, Gate, Needs, Trust
-from controller.api.calls import HEADERS, Answer, Call, Handler, Stream, wants_lines
+from controller.api.calls import HEADERS, Answer, Call, Handler, Stream
 from controller.api.changes import Changes
 from controller.api.configs import Configs, Prepare, Sources, leave
 from controller.api.deployments import Deployments, Limits
@@ -45,14 +41,7 @@ LIFETIME = timedelta(days=365)
 
 _TOOL = re.compile(PATTERNS["toolname"])
 _DEPLOYMENT = re.compile(PATTERNS["deployment_id"])
-_ROUTE = web.RequestKey("route", str)
-_CALLER = web.RequestKey("caller", str)
-_PROBLEMS = web.RequestKey("problems", bool)
-_HOLDS = web.RequestKey("holds", bool)
-_NO_ROUTE = "none"
-_PROBLEM = "application/problem+json"
 _UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-_log = logs.logger("api")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +71,9 @@ def application(
     `parts` is asked at the first request: in local mode the listener is there before what it
     serves; until then it raises problems.Refused.
     """
-    app = web.Application(middlewares=[_observed(metrics), _errors_in_our_form])
+    app = web.Application(
+        middlewares=[middlewares.observed(metrics), middlewares.errors_in_our_form]
+    )
 
     @cache
     def service() -> _Service:
@@ -145,10 +136,10 @@ class _Service:
 
 def _served(route: Route, service: Callable[[], _Service]) -> WebHandler:
     async def handle(request: web.Request) -> web.StreamResponse:
-        request[_ROUTE] = route.path
-        request[_PROBLEMS] = route.problems
+        request[middlewares.ROUTE] = route.path
+        request[middlewares.PROBLEMS] = route.problems
         preferred = preferring.seconds(request.headers.get("Prefer", ""))
-        request[_HOLDS] = route.holds or "wait" in request.query or bool(preferred)
+        request[middlewares.HOLDS] = route.holds or "wait" in request.query or bool(preferred)
         body = await _body(request, route)
         tool = request.match_info.get("toolname", "")
         caller = Trigger.WEBHOOK if route.needs is Needs.SIGNATURE else Trigger.API
@@ -156,7 +147,7 @@ def _served(route: Route, service: Callable[[], _Service]) -> WebHandler:
             _check_names(tool, request.match_info.get("deployment_id", ""))
             if route.needs is not Needs.SIGNATURE:
                 caller = await service().gate.admit(request, tool, route.needs)
-            request[_CALLER] = caller.value
+            request[middlewares.CALLER] = caller.value
         reading.query(request.query, route.known_query)
         known = {name: request.headers[name] for name in HEADERS if name in request.headers}
         call = Call(tool, caller, dict(request.match_info), dict(request.query), body, known)
@@ -187,7 +178,9 @@ def _response(answer: Answer) -> web.Response:
     if answer.lines is not None:
         return web.Response(text=answer.lines, status=status, headers=headers)
     if answer.whole:
-        return web.json_response(answer.data, status=status, headers=headers, content_type=_PROBLEM)
+        return web.json_response(
+            answer.data, status=status, headers=headers, content_type=problem_body.MEDIA_TYPE
+        )
     body = {"data": answer.data, "messages": answer.messages}
     return web.json_response(body, status=status, headers=headers)
 
@@ -202,70 +195,6 @@ async def _streamed(request: web.Request, stream: Stream) -> web.StreamResponse:
                 await response.write(event.encode())
         await response.write_eof()
     return response
-
-
-@web.middleware
-async def _errors_in_our_form(request: web.Request, handler: WebHandler) -> web.StreamResponse:
-    """Every error, also those of the framework and bugs, is JSON with at least one message."""
-    try:
-        return await handler(request)
-    except web.HTTPException as error:
-        if error.status < 400:
-            raise
-        allow = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
-        detail = texts.NOTHING_HERE if error.status == 404 else ""
-        problem = problems.Problem(error.status, (HTTPStatus(error.status).phrase,), detail=detail)
-        return _failed(request, problem, allow)
-    except Exception as error:  # noqa: BLE001 - the last one to see it
-        problem = problems.of(error)
-        if problem.bug:
-            _log.error("request_failed", route=request.get(_ROUTE, _NO_ROUTE), exc_info=error)
-        headers = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
-        return _failed(request, problem, headers)
-
-
-def _failed(
-    request: web.Request, problem: problems.Problem, headers: Mapping[str, str]
-) -> web.Response:
-    """A failure in the form that the route has, or that the client asks for."""
-    status, accepted = problem.status, request.headers.get("Accept", "")
-    if wants_lines(accepted):
-        return web.Response(text=problem_body.lines(problem.record), status=status, headers=headers)
-    if request.get(_PROBLEMS, False) or _PROBLEM in accepted:
-        whole = problem.record
-        return web.json_response(whole, status=status, headers=headers, content_type=_PROBLEM)
-    return web.json_response(problem.body, status=status, headers=headers)
-
-
-def _observed(metrics: HttpMetrics) -> Middleware:
-    """Counts and logs each request: never its query, which may hold a token."""
-
-    @web.middleware
-    async def observe(request: web.Request, handler: WebHandler) -> web.StreamResponse:
-        started = perf_counter()
-        status = 499  # the client went away
-        try:
-            response = await handler(request)
-            status = response.status
-            return response
-        except web.HTTPException as redirect:
-            status = redirect.status
-            raise
-        finally:
-            seconds = perf_counter() - started
-            route = request.get(_ROUTE, _NO_ROUTE)
-            waited = request.get(_HOLDS, False)
-            metrics.answered(route, request.method, status, seconds, waited=waited)
-            _log.info(
-                "request",
-                method=request.method,
-                path=request.path,
-                status=status,
-                seconds=round(seconds, 4),
-                caller=request.get(_CALLER, ""),
-            )
-
-    return observe
 
 
 async def _without_slash(request: web.Request) -> web.StreamResponse:

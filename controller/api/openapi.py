@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from controller import __version__
-from controller.api import wire
+from controller.api import problem_body, wire
 from controller.api.auth import HEADER, TOKEN_QUERY, Needs
 from controller.api.routes import PATTERNS, ROUTES, Body, Parameter, Route, Shape
 from controller.models.fields import MAX_TEXT
@@ -181,7 +181,7 @@ def _responses(route: Route) -> JSON:
 def _failure(route: Route, code: int) -> JSON:
     if not route.problems:
         return _answer(_WORDS[code], _ref("Failed"))
-    content = {"application/problem+json": {"schema": _ref("Problem")}}
+    content = {problem_body.MEDIA_TYPE: {"schema": _ref("Problem")}}
     return {"description": _WORDS[code], "content": content}
 
 

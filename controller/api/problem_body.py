@@ -19,6 +19,8 @@ JSON = dict[str, Any]
 TYPE = "urn:push-to-deploy:problem:"
 """Before a reason's slug: the `type` of a problem. docs/ci.md lists them."""
 
+MEDIA_TYPE = "application/problem+json"
+
 PENDING = "deployment-pending"
 TOO_MANY = "too-many-waiters"
 GONE = "deployment-gone"
