@@ -15,7 +15,7 @@ from typing import TextIO, cast
 
 import click
 
-from controller.cli import roles, until
+from controller.cli import access, roles, until
 from controller.settings import Settings, for_local, unknown
 
 
@@ -44,6 +44,8 @@ def local(data: Path | None, port: int, tools: Sequence[str]) -> None:
 
     Everything is kept in one folder; after a kill -9 the next start goes on where it was.
     """
+    for tool in tools:
+        access.check_name(tool)
     settings = for_local(roles.read_settings())
     for sentence in unknown(os.environ):
         click.echo(f"Warning: {sentence}", err=True)

@@ -23,6 +23,11 @@ _LONGEST_RECEIVED = 200
 _HINTS = {
     "dict_type": "Indent what belongs to it, one `name: value` on a line.",
     "model_type": "Indent what belongs to it, one `name: value` on a line.",
+    "bool_parsing": "Write `true` or `false`.",
+    "bool_type": "Write `true` or `false`.",
+    "int_parsing": "Write a whole number, in digits.",
+    "int_type": "Write a whole number, in digits.",
+    "int_from_float": "Write a whole number, in digits.",
 }
 
 

@@ -241,5 +241,21 @@ def test_every_command_of_the_table_exists(name: str) -> None:
     assert CliRunner().invoke(main, [name, "--help"]).exit_code == 0
 
 
-def test_an_unknown_command_is_a_usage_error() -> None:
-    assert CliRunner().invoke(main, ["confg"]).exit_code == 2
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("confg", "No such command 'confg'. Did you mean `config`?"),
+        ("xyz", "No such command 'xyz'."),
+    ],
+)
+def test_an_unknown_command_is_a_usage_error(typed: str, said: str) -> None:
+    result = CliRunner().invoke(main, [typed])
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, f"Error: {said}")
+
+
+def test_a_local_tool_that_no_namespace_can_have_is_refused_before_anything_starts(
+    files: Path,
+) -> None:
+    result = CliRunner().invoke(main, ["local", "--tool", "A_b", "--data", "data"])
+    assert (result.exit_code, (files / "data").exists()) == (2, False)
+    assert "'A_b' is no tool's name" in result.stderr

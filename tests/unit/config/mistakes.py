@@ -61,6 +61,11 @@ MISTAKES: dict[str, Row] = {
     "replicas that YAML reads as true": run(
         "replicas", "Input should be a valid integer, not true or false", "replicas: yes"
     ),
+    "a switch that is neither on nor off": top(
+        "auto_deploy",
+        "Input should be a valid boolean, unable to interpret input",
+        "auto_deploy: maybe",
+    ),
     "no replicas": run("replicas", "Input should be greater than or equal to 1", "replicas: 0"),
     "a cpu that is a number": run("cpu", "Input should be a valid string", "cpu: 0.5"),
     "a cpu that is no quantity": run("cpu", "This is not an amount of cpu", "cpu: two"),

@@ -72,6 +72,8 @@ HINTS = {
     "mail at a moment that is none": "Did you mean `onfailure`?",
     "a health check by HTTP without a port": "Add port: with the port it listens on.",
     "a version that is not known": "Write config_version: v1beta1.",
+    "a port that is a word": "Write a whole number, in digits.",
+    "a switch that is neither on nor off": "Write `true` or `false`.",
     "a memory in thousandths of a byte": (
         "Write the unit: `512Mi`, `1Gi`. A small `m` means thousandths of a byte."
     ),
