@@ -23,6 +23,12 @@ On GitHub, Gitea and Forgejo: Settings, Webhooks, Add webhook. On GitLab: Settin
 the secret is called Secret token. Whoever has the secret can have the repositories looked at, and
 nothing else."""
 
+_OF_LOCAL = """\
+
+This is the address of {kubeconfig}, as `ptd local` serves it: to this machine alone, with a
+certificate that only that file knows. For curl, name the plain one that `ptd local` printed:
+`--api http://127.0.0.1:PORT/components`. On a cluster, name the API's address so."""
+
 
 @click.command()
 @click.option("--rotate", is_flag=True, help="Make another secret; the old one ends in seconds.")
@@ -38,9 +44,12 @@ def webhook(
 ) -> None:
     """Show the URL and the secret to paste into a git host's webhook settings."""
     found = access.find(kubeconfig, tool, namespace)
-    base = (api or os.environ.get("DEPLOY_API", "")).rstrip("/") or remote.of_kubeconfig(found).base
+    named = (api or os.environ.get("DEPLOY_API", "")).rstrip("/")
+    base = named or remote.of_kubeconfig(found).base
     secret = found.connected(lambda calls: _secret(calls, found.tool, rotate=rotate))
     click.echo(_PASTE.format(url=f"{base}/v1/tool/{found.tool}/webhook", secret=secret))
+    if not named:
+        click.echo(_OF_LOCAL.format(kubeconfig=found.kubeconfig), err=True)
 
 
 async def _secret(calls: Any, tool: str, *, rotate: bool) -> str:

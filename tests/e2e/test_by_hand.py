@@ -161,6 +161,10 @@ async def a_webhook_has_a_push_deployed_at_once(desk: Desk) -> None:
     assert url is not None
     assert secret is not None
     assert (await desk.ptd("webhook"))[1] == said  # the same one again
+    assert "For curl, name the plain one" in said
+    code, plain = await desk.ptd("webhook", "--api", "http://127.0.0.1:1/components")
+    assert (code, "URL:          http://127.0.0.1:1/components/v1/" in plain) == (0, True)
+    assert "For curl" not in plain
 
     commit = desk.repository.commit({"Procfile": PROCFILE, "new": "1"})
     body = json.dumps({"ref": "refs/heads/main", "after": commit}).encode()
