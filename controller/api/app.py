@@ -168,7 +168,8 @@ def _check_names(tool: str, deployment: str) -> None:
     if not _TOOL.fullmatch(tool):
         raise Refused(404, "There is no tool of that name: names are made of a-z, 0-9 and -")
     if deployment and not _DEPLOYMENT.fullmatch(deployment):
-        raise Refused(404, texts.no_deployment(tool, deployment[:64]))
+        said = texts.no_deployment(tool, deployment[:64])
+        raise Refused(404, said, hint=texts.WHICH_THERE_ARE)
 
 
 def _response(answer: Answer) -> web.Response:

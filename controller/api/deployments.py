@@ -167,12 +167,13 @@ class Deployments:
         try:
             return await self._store.get(kinds.DEPLOYMENTS, tool, name)
         except (errors.NotFound, errors.Invalid, errors.Unreadable):
-            raise Refused(404, texts.no_deployment(tool, name)) from None
+            said = texts.no_deployment(tool, name)
+            raise Refused(404, said, hint=texts.WHICH_THERE_ARE) from None
 
     async def _newest(self, tool: str) -> ToolDeployment:
         found = await self._all(tool)
         if not found:
-            raise Refused(404, texts.no_deployments(tool))
+            raise Refused(404, texts.no_deployments(tool), hint=texts.THE_FIRST)
         return found[-1]
 
     async def _named(self, tool: str, name: str) -> ToolDeployment:

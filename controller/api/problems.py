@@ -19,8 +19,9 @@ from controller.store import errors as store_errors
 class Refused(Exception):
     """The request cannot be granted: a status code, and messages, the most useful one first.
 
-    `reason` says the same to machines, where the code alone is too little. `mistakes` are those of
-    a config's text: `controller.config.Problem.as_dict`, and the `file` that they are in.
+    `reason` says the same to machines, where the code alone is too little, and brings its hint;
+    `hint` is what to do next where there is no reason. `mistakes` are those of a config's text:
+    `controller.config.Problem.as_dict`, and the `file` that they are in.
     """
 
     def __init__(
@@ -28,12 +29,14 @@ class Refused(Exception):
         status: int,
         *messages: str,
         reason: Reason | None = None,
+        hint: str = "",
         mistakes: Sequence[Mapping[str, object]] = (),
     ) -> None:
         super().__init__(messages[0])
         self.status = status
         self.messages = messages
         self.reason = reason
+        self.hint = hint
         self.mistakes = tuple(mistakes)
 
 
@@ -46,6 +49,7 @@ class Problem:
     bug: bool = False
     reason: Reason | None = None
     detail: str = ""
+    hint: str = ""
     mistakes: tuple[Mapping[str, object], ...] = ()
 
     @property
@@ -59,6 +63,8 @@ class Problem:
             record |= {"title": explanation.sentence, "reason": kind}
             if self.status < HTTPStatus.INTERNAL_SERVER_ERROR:
                 record["hint"] = explanation.hint
+        elif self.hint:
+            record["hint"] = self.hint
         if self.mistakes:
             record["mistakes"] = list(self.mistakes)
         return record
@@ -81,8 +87,13 @@ def of(error: Exception) -> Problem:
     """
     match error:
         case Refused():
-            mistakes = error.mistakes
-            return Problem(error.status, error.messages, reason=error.reason, mistakes=mistakes)
+            return Problem(
+                error.status,
+                error.messages,
+                reason=error.reason,
+                hint=error.hint,
+                mistakes=error.mistakes,
+            )
         case store_errors.Conflict():
             again = "Somebody else changed it at the same moment; look at it and try again"
             return Problem(HTTPStatus.CONFLICT, (again,))

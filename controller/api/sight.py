@@ -49,7 +49,7 @@ class Sight:
             return name
         found = await self._all(tool)
         if not found:
-            raise Refused(404, texts.no_deployments(tool))
+            raise Refused(404, texts.no_deployments(tool), hint=texts.THE_FIRST)
         return found[-1].name
 
     async def look(self, tool: str, name: str) -> ToolDeployment:
@@ -87,7 +87,7 @@ class Sight:
         kept = await self._all(tool) if made else []
         if made and kept and made < wire.created(kept[0]):
             return NotKept(404, unknown, texts.not_kept(name, kept[0].name))
-        return Refused(404, unknown)
+        return Refused(404, unknown, hint=texts.WHICH_THERE_ARE)
 
     async def _all(self, tool: str) -> Sequence[ToolDeployment]:
         """Oldest first; not from the watch, which may not know yet what was just made."""

@@ -63,6 +63,15 @@ def no_deployment(tool: str, name: str) -> str:
     return f"Unable to find namespace {namespace_of(tool)} or deployment {name} for {tool}"
 
 
+WHICH_THERE_ARE = (
+    "`ptd status` shows the newest one, `toolforge components deployment list` all of them."
+)
+"""What to do about an id that there is not."""
+
+THE_FIRST = "`ptd deploy --wait` makes the first one."
+"""What to do where there is no deployment at all."""
+
+
 def no_deployments(tool: str) -> str:
     """The tool has no deployment at all."""
     return f"No deployments found for tool: {tool}"

@@ -145,6 +145,16 @@ async def test_w29_a_failed_fetch_changes_nothing(service: Service) -> None:
     assert await stored(service) == CONFIG
 
 
+async def test_a_token_in_the_query_of_a_source_url_is_in_no_error(service: Service) -> None:
+    secret = f"{URL}?private_token=s3cret"
+    for text in (None, FETCHED + "    oops: [\n"):
+        if text is not None:
+            service.pages.texts[secret] = text
+        answer = await service.ask("POST", "config", {"source_url": secret, **CONFIG})
+        said = str(answer.body)
+        assert (answer.status, URL in said, "s3cret" in said) == (400, True, False)
+
+
 async def test_w29_a_fetched_file_with_mistakes_changes_nothing_and_says_where(
     service: Service,
 ) -> None:

@@ -58,6 +58,13 @@ NOBODY: dict[str, str] = {}
 NO_CONFIG = "Unable to find namespace tool-$tool or config $tool-config for $tool"
 NO_TOKEN = "Unable to find namespace tool-$tool or deploytoken $tool for $tool"
 NO_DEPLOYMENT = f"Unable to find namespace tool-$tool or deployment {UNKNOWN} for $tool"
+HINTS = {
+    "Unable to find namespace tool-$tool or deployment ": (
+        "`ptd status` shows the newest one, `toolforge components deployment list` all of them."
+    ),
+    "No deployments found for tool": "`ptd deploy --wait` makes the first one.",
+}
+"""The beginning of a message → what to do about it."""
 ONLY_A_DICT = "Input should be a valid dictionary or object to extract fields from"
 
 ROWS = {
@@ -239,6 +246,9 @@ async def test_a_failure_has_its_status_and_its_words(service: Service, row: Row
     told = answer.body["problem"]
     assert (told["status"], told["owner"]) == (row.status, "user")
     assert told["detail"] in (filled(row.text), NOTHING_HERE)
+    for unknown, hint in HINTS.items():
+        if row.text.startswith(unknown):
+            assert told["hint"] == hint
 
 
 @pytest.mark.parametrize(
