@@ -51,7 +51,7 @@ def _words(value: object) -> object:
 
 _Span = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(spell)]
 Duration = Annotated[_Span, Field(gt=timedelta())]
-DurationOrNone = Annotated[_Span, Field(ge=timedelta())]
+DurationOrZero = Annotated[_Span, Field(ge=timedelta())]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_words)]
@@ -130,7 +130,7 @@ class Deployments(_Section):
         description="A job that is not up after this long gives way to a newer deployment that "
         "waits, if it came by polling or a webhook.",
     )
-    settle_time: DurationOrNone = Field(
+    settle_time: DurationOrZero = Field(
         timedelta(seconds=10),
         description="A job is a success when it has been up and healthy for this long; may be 0s.",
     )

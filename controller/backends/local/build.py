@@ -177,7 +177,7 @@ class LocalBuild:
 
 
 async def _patiently(write: Callable[[], Awaitable[T]]) -> T:
-    """Try again until there is room on the disk; nothing is lost meanwhile."""
+    """Try again until there is room on the disk, and the control plane answers; nothing is lost."""
     while True:
         try:
             return await write()
