@@ -54,7 +54,8 @@ class _Lazy(click.Group):
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             if near := get_close_matches(args[0], COMMANDS, n=1):
-                error.message += f" Did you mean `{near[0]}`?"
+                said = f"{error.message} Did you mean `{near[0]}`?"
+                raise click.UsageError(said, ctx) from error
             raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
