@@ -136,7 +136,7 @@ class Configs:
         loaded = reader.load(text, policy=self._policy)
         if loaded.errors:
             said = (texts.source_failed(url, _told(it)) for it in loaded.errors)
-            mistakes = _mistakes(loaded, url)
+            mistakes = _mistakes(loaded, texts.shown(url))
             raise Refused(400, *said, reason=Reason.CONFIG_INVALID, mistakes=mistakes)
         return loaded
 

@@ -101,7 +101,12 @@ def too_many(running: int, limit: int) -> str:
 
 def source_failed(url: str, error: str) -> str:
     """The config could not be had from its source_url (sic)."""
-    return f"Unable to retrive config from source url {url}: {error}"
+    return f"Unable to retrive config from source url {shown(url)}: {error}"
+
+
+def shown(url: str) -> str:
+    """An address without its query, which may hold a token: errors end in the logs of CI jobs."""
+    return url.partition("?")[0]
 
 
 def not_json(kind: str) -> str:
