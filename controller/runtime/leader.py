@@ -227,8 +227,9 @@ class Leadership:
         if left <= 0:
             return
         try:
-            async with asyncio.timeout(self._terms.request.total_seconds()):
-                await self._hand_over()
+            # Not asyncio.timeout: in a task that is being cancelled, early 3.11 takes its time-out
+            # for the cancellation.
+            await asyncio.wait_for(self._hand_over(), self._terms.request.total_seconds())
         except (TimeoutError, errors.EdgeError):
             _log.info("lease_not_released", identity=self._identity)
 

@@ -18,6 +18,7 @@ from tests.faults.world import TOOL, World
 from watchers.decide import RECORD_CHECKS_EVERY
 
 EXTRA_PATCHES = 3  # for each fault
+ON_ITS_WAY = 1.0  # virtual seconds in which what was begun before the silence may still arrive
 PATIENCE = 30.0  # virtual seconds later than the reference, for each fault
 
 
@@ -51,8 +52,9 @@ async def result_of(world: World, silence: float) -> Result:
     )
     await asyncio.sleep(silence)
     result.world = _world(world, found)
-    later = [entry for entry in world.tape.changes[changes:] if "/toolconfigs" not in entry.path]
-    recorded = len(world.tape.changes[changes:]) - len(later)
+    after = [entry for entry in world.tape.changes[changes:] if entry.at > seconds + ON_ITS_WAY]
+    later = [entry for entry in after if "/toolconfigs" not in entry.path]
+    recorded = len(after) - len(later)
     if recorded > 1 + silence / RECORD_CHECKS_EVERY.total_seconds():
         result.broken.append(f"{recorded} writes of the poller")
     asked = [e for e in world.tape.entries if e.at > seconds + PATIENCE and e.neighbour != "kube"]

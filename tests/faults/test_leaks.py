@@ -5,6 +5,7 @@ the command lines of this process and its children. What a user wrote into a spe
 """
 
 import asyncio
+import contextlib
 import io
 import json
 import logging
@@ -80,7 +81,7 @@ def _failing(error: Exception) -> Wrap:
 
 async def _everything(world: World, log: io.StringIO) -> str:
     """What came out, without the specs that users wrote."""
-    said = [log.getvalue(), *(" ".join(one.cmdline()) for one in _processes())]
+    said = [log.getvalue(), *_command_lines()]
     for kind in ("tooldeployments", "toolconfigs"):
         path = f"/apis/{API_VERSION}/namespaces/{namespace_of(TOOL)}/{kind}"
         for item in (await world.ask("GET", path))["items"]:
@@ -93,9 +94,11 @@ async def _everything(world: World, log: io.StringIO) -> str:
     return "\n".join(said)
 
 
-def _processes() -> list[psutil.Process]:
+def _command_lines() -> Iterator[str]:
     here = psutil.Process()
-    return [here, *here.children(recursive=True)]
+    for process in (here, *here.children(recursive=True)):
+        with contextlib.suppress(psutil.Error):  # it may have ended, and wait to be buried
+            yield " ".join(process.cmdline())
 
 
 async def _configure_past_all_checks(world: World, spec: Any) -> bool:

@@ -59,18 +59,18 @@ async def test_the_newest_of_very_many_tags_is_chosen_beside_the_event_loop(
     stalls: list[float] = []
 
     async def watch() -> None:
-        last = time.perf_counter()
+        last = time.thread_time()  # of this thread alone: the machine may be busy
         while True:
             await asyncio.sleep(0.005)
-            stalls.append(time.perf_counter() - last - 0.005)
-            last = time.perf_counter()
+            stalls.append(time.thread_time() - last)
+            last = time.thread_time()
 
     watching = asyncio.create_task(watch())
     found = await repositories.resolve_one(server.address("big.git"), "semver:1.x")
     watching.cancel()
 
     assert (found.commit, found.ref) == (commit, "refs/tags/v1.49999.0")
-    assert max(stalls) < 1
+    assert max(stalls) < 0.5
 
 
 async def test_a_list_of_tags_beyond_the_limit_is_refused(
