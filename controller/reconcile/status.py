@@ -78,7 +78,10 @@ def _waiting(step: Step) -> ToolDeploymentStatus:
 
 
 def _begun(step: Step, policy: Policy, now: datetime) -> ToolDeploymentStatus:
-    """Running since now, unless it ends without having begun or has begun before."""
+    """Running since now, unless it ends without having begun or has begun before.
+
+    One that succeeds at the first look (what it pins runs already) has begun in the same moment.
+    """
     old = step.deployment.status
     cancelling = step.undoing and step.reason == Reason.CANCELLING
     update: dict[str, object] = {
@@ -88,7 +91,8 @@ def _begun(step: Step, policy: Policy, now: datetime) -> ToolDeploymentStatus:
         "builds": dict(step.builds) or old.builds,
         "runs": dict(step.runs) or old.runs,
     }
-    if old.started_at is None and step.ending is None:
+    unbegun = step.ending is not None and step.ending.state != State.SUCCESSFUL
+    if old.started_at is None and not unbegun:
         update |= {
             "started_at": now,
             "deadline": now + policy.deployment_timeout,

@@ -17,6 +17,7 @@ from controller.models.tooldeployment import (
     RunStatus,
     State,
     ToolDeploymentStatus,
+    Trigger,
 )
 from controller.reconcile import actions, records
 from controller.reconcile.news import News, news_of
@@ -24,7 +25,7 @@ from controller.reconcile.observed import Policy
 from controller.reconcile.plan import make_plan
 from controller.reconcile.sources import failure_of
 from controller.reconcile.status import status_of
-from tests.builders import COMMIT, NOW, ago, build, deployment, job_spec, observed, started
+from tests.builders import COMMIT, NOW, ago, build, deployment, job, job_spec, observed, started
 
 POLICY = Policy()
 
@@ -235,3 +236,11 @@ def test_a_hint_names_the_component_that_it_is_about() -> None:
         "Read the log: `ptd logs web --build`."
     )
     assert "COMPONENT" in failure_of(Reason.BUILD_FAILED, "no").hint
+
+
+def test_what_succeeds_at_the_first_look_has_begun_in_that_moment() -> None:
+    one = deployment(trigger=Trigger.POLL, commits={"web": COMMIT})
+    seen = observed(one, builds=(build(),), jobs=(job(),))
+    (step,) = make_plan(seen, NOW).steps
+    status = status_of(step, (), POLICY, NOW)
+    assert (status.status, status.started_at, status.finished_at) == (State.SUCCESSFUL, NOW, NOW)
