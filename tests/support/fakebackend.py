@@ -1,7 +1,7 @@
 """A backend in memory and virtual time: builds take a while, jobs come up, crash or stay unhealthy.
 
 A second implementation of `backends.base`, under the same contract suite as the real ones. What
-goes wrong is data: `broken_builds`, `crashing`, `unhealthy` name commits.
+goes wrong is data: `broken_builds`, `endless_builds`, `crashing`, `unhealthy` name commits.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -56,6 +56,7 @@ class FakeBackend:
     slots: int = 100
     away_until: datetime = datetime(2000, 1, 1, tzinfo=UTC)
     broken_builds: set[str] = field(default_factory=set)
+    endless_builds: set[str] = field(default_factory=set)
     crashing: set[str] = field(default_factory=set)
     unhealthy: set[str] = field(default_factory=set)
     started: list[BuildRequest] = field(default_factory=list)
@@ -137,7 +138,7 @@ class FakeBuilds:
         age = self._world.clock() - build.created_at
         if age < self._world.build_time / 3:
             return build
-        if age < self._world.build_time:
+        if age < self._world.build_time or build.commit in self._world.endless_builds:
             return replace(build, state=BuildState.RUNNING)
         if build.commit in self._world.broken_builds:
             return replace(build, state=BuildState.FAILED, log_tail=("error: it is broken",))
