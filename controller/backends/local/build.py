@@ -119,6 +119,8 @@ class LocalBuild:
                     await _patiently(self._hand_over)
                 except errors.Terminal as error:
                     return shims.never_began(f"{error.message}. {error.hint}")
+                if self._cancelled:
+                    return story
                 shim = await _patiently(lambda: shims.start(self.directory, command))
             self.shown = replace(self.shown, state=base.BuildState.RUNNING)
             if self._cancelled:  # asked for while it was started
@@ -132,7 +134,12 @@ class LocalBuild:
         """Leave credentials for a builder that needs some. Raises Terminal, Transient."""
         plan = await asyncio.to_thread(files.read_json, self.directory / "plan.json")
         if name := plan.get("credentials"):
-            credential = await self._machine.credentials(SecretRef(self._tool, name))
+            try:
+                credential = await self._machine.credentials(SecretRef(self._tool, name))
+            except errors.Transient:
+                if self._cancelled:
+                    return  # nobody needs them any more
+                raise
             credentials.check(credential, target_of(plan["repository"]))
             await asyncio.to_thread(handover.give, self.directory, credential)
 

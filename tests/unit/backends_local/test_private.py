@@ -5,9 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from controller import errors
+from controller.backends import base
 from controller.backends.local import fetch, handover
-from controller.models.credentials import Credential, HttpLogin, SshKey
+from controller.backends.local.backend import LocalBackend
+from controller.models.credentials import Credential, HttpLogin, SecretRef, SshKey
+from controller.models.reasons import Reason
+from tests.support import localbackend
 from tests.support.githttp import GitServer
+from tests.unit.backends_local.site import TOOL, until
 
 WORD = "canary-5ec7e7"
 TOKEN = Credential("gitlab", ("127.0.0.1",), HttpLogin(f"Bearer {WORD}"))
@@ -48,3 +54,33 @@ async def test_a_private_commit_is_fetched_and_a_refusal_says_what_to_do(tmp_pat
     assert WORD not in str(raised.value)
     kept = [path for path in (tmp_path / "app").rglob("*") if path.is_file()]
     assert [path for path in kept if WORD.encode() in path.read_bytes()] == []
+
+
+async def test_a_build_that_waits_for_its_credentials_can_be_cancelled(tmp_path: Path) -> None:
+    asked = asyncio.Event()
+
+    async def away(_: SecretRef) -> Credential:
+        asked.set()
+        raise errors.Transient(Reason.RETRYING, "the control plane does not answer")
+
+    request = base.BuildRequest(
+        "web",
+        "https://git.example.org/x.git",
+        "main",
+        "a" * 40,
+        base.BuildOptions(),
+        "d1",
+        "gitlab",
+    )
+    async with LocalBackend(
+        tmp_path, localbackend.QUICK, localbackend.now, credentials=away
+    ) as local:
+        begun = await local.builds.start(TOOL, request)
+        await asked.wait()
+        await local.builds.cancel(TOOL, begun.id)
+
+        async def ended() -> base.Build | None:
+            (shown,) = await local.builds.list(TOOL)
+            return None if shown.state.live else shown
+
+        assert (await until(ended)).state == base.BuildState.CANCELLED
