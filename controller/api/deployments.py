@@ -17,7 +17,7 @@ from controller.api.configs import Configs
 from controller.api.keys import Key, Keys
 from controller.api.problems import Refused
 from controller.api.sharing import Shared
-from controller.api.sight import LATEST
+from controller.api.sight import LATEST, oldest_first
 from controller.models import names
 from controller.models.toolconfig import ToolConfig, ToolConfigSpec
 from controller.models.tooldeployment import State, ToolDeployment
@@ -60,7 +60,7 @@ class Deployments:
 
     async def list(self, call: Call) -> Answer:
         """GET: oldest first."""
-        found = await self._all(call.tool)
+        found = await oldest_first(self._store, call.tool)
         config = await self._config_for(call.tool, found)
         return Answer({"deployments": [wire.deployment(each, config) for each in found]})
 
@@ -80,7 +80,9 @@ class Deployments:
     async def _ask_for(self, call: Call, spec: asked.Spec) -> Answer:
         """Nothing is fetched, stored or made unless everything before has succeeded."""
         key = Key.of(call.headers.get("Idempotency-Key", ""), spec)
-        found, config = await asyncio.gather(self._all(call.tool), self._configs.current(call.tool))
+        found, config = await asyncio.gather(
+            oldest_first(self._store, call.tool), self._configs.current(call.tool)
+        )
         claimed = key.claimed(config) if key else ""
         for each in found:
             if claimed and each.name == claimed:
@@ -159,10 +161,6 @@ class Deployments:
         except errors.NotFound:
             raise Refused(404, texts.no_config(tool)) from None
 
-    async def _all(self, tool: str) -> Sequence[ToolDeployment]:
-        found = await self._store.list(kinds.DEPLOYMENTS, tool)
-        return sorted(found, key=lambda each: (wire.created(each), each.name))
-
     async def _get(self, tool: str, name: str) -> ToolDeployment:
         try:
             return await self._store.get(kinds.DEPLOYMENTS, tool, name)
@@ -171,7 +169,7 @@ class Deployments:
             raise Refused(404, said, hint=texts.WHICH_THERE_ARE) from None
 
     async def _newest(self, tool: str) -> ToolDeployment:
-        found = await self._all(tool)
+        found = await oldest_first(self._store, tool)
         if not found:
             raise Refused(404, texts.no_deployments(tool), hint=texts.THE_FIRST)
         return found[-1]

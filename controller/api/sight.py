@@ -91,8 +91,10 @@ class Sight:
 
     async def _all(self, tool: str) -> Sequence[ToolDeployment]:
         """Oldest first; not from the watch, which may not know yet what was just made."""
-        return await self._lists.read(tool, lambda: self._list(tool))
+        return await self._lists.read(tool, lambda: oldest_first(self._store, tool))
 
-    async def _list(self, tool: str) -> Sequence[ToolDeployment]:
-        found = await self._store.list(kinds.DEPLOYMENTS, tool)
-        return sorted(found, key=lambda each: (wire.created(each), each.name))
+
+async def oldest_first(store: Store, tool: str) -> Sequence[ToolDeployment]:
+    """All deployments of a tool as they are stored now, in the order in which they were made."""
+    found = await store.list(kinds.DEPLOYMENTS, tool)
+    return sorted(found, key=lambda each: (wire.created(each), each.name))

@@ -77,10 +77,7 @@ async def _noises(world: World, silence: float) -> list[str]:
 
 def _queue_jumpers(found: Sequence[ToolDeployment]) -> list[str]:
     """First come, first served; polls may be superseded, but then they never begin."""
-    begun = sorted(
-        (d for d in found if d.status.started_at is not None),
-        key=lambda d: d.status.started_at,  # type: ignore[arg-type, return-value]
-    )
+    begun = oracle.by_start(found)
     return [
         f"{later.name} began before {earlier.name}, which came first"
         for later, earlier in itertools.pairwise(begun)

@@ -7,7 +7,7 @@ restarted and removed, objects created and deleted. Then there must be silence.
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -178,12 +178,17 @@ def _states(world: World) -> list[str]:
     return wrong
 
 
-def _turns(found: list[ToolDeployment]) -> list[str]:
-    """One deployment of a tool at a time, in order."""
-    worked = sorted(
+def by_start(found: Sequence[ToolDeployment]) -> list[ToolDeployment]:
+    """Those that have begun, in the order in which they did."""
+    return sorted(
         (d for d in found if d.status.started_at is not None),
         key=lambda d: d.status.started_at,  # type: ignore[arg-type, return-value]
     )
+
+
+def _turns(found: list[ToolDeployment]) -> list[str]:
+    """One deployment of a tool at a time, in order."""
+    worked = by_start(found)
     return [
         f"{later.name} began before {earlier.name} had ended"
         for earlier, later in itertools.pairwise(worked)
