@@ -19,7 +19,7 @@ from aiohttp.typedefs import Handler as WebHandler
 
 from controller.api import middlewares, openapi, page, preferring, problem_body, reading, texts
 from controller.api.auth import TOKEN_QUERY, Gate, Needs, Trust
-from controller.api.calls import HEADERS, Answer, Call, Handler, Stream
+from controller.api.calls import HEADERS, LISTS, Answer, Call, Handler, Stream
 from controller.api.changes import Changes
 from controller.api.configs import Configs, Prepare, Sources, leave
 from controller.api.deployments import Deployments, Limits
@@ -138,7 +138,8 @@ def _served(route: Route, service: Callable[[], _Service]) -> WebHandler:
     async def handle(request: web.Request) -> web.StreamResponse:
         request[middlewares.ROUTE] = route.path
         request[middlewares.PROBLEMS] = route.problems
-        preferred = preferring.seconds(request.headers.get("Prefer", ""))
+        known = _headers(request)
+        preferred = preferring.seconds(known.get("Prefer", ""))
         request[middlewares.HOLDS] = route.holds or "wait" in request.query or bool(preferred)
         body = await _body(request, route)
         tool = request.match_info.get("toolname", "")
@@ -149,12 +150,21 @@ def _served(route: Route, service: Callable[[], _Service]) -> WebHandler:
                 caller = await service().gate.admit(request, tool, route.needs)
             request[middlewares.CALLER] = caller.value
         reading.query(request.query, route.known_query)
-        known = {name: request.headers[name] for name in HEADERS if name in request.headers}
         call = Call(tool, caller, dict(request.match_info), dict(request.query), body, known)
         answer = await service().handlers[route.operation](call)
         return _response(answer) if isinstance(answer, Answer) else await _streamed(request, answer)
 
     return handle
+
+
+def _headers(request: web.Request) -> dict[str, str]:
+    """What handlers may know of the header; several lines of a list are one (RFC 9110, 5.2)."""
+    sent = {name: request.headers.getall(name, ()) for name in HEADERS}
+    return {
+        name: ", ".join(lines) if name in LISTS else lines[0]
+        for name, lines in sent.items()
+        if lines
+    }
 
 
 async def _body(request: web.Request, route: Route) -> object:

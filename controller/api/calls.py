@@ -11,10 +11,10 @@ from controller.api import pushes
 from controller.api.reading import ABSENT
 from controller.models.tooldeployment import Trigger
 
-HEADERS = (
-    *("Accept", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer"),
-    *pushes.PROOFS,
-)
+LISTS = ("Accept", "If-None-Match", "Prefer")
+"""Those of HEADERS that are lists, which may come in several lines."""
+
+HEADERS = (*LISTS, "Idempotency-Key", "Last-Event-ID", *pushes.PROOFS)
 """What handlers may know of a request's header; who asks is none of it."""
 
 

@@ -13,13 +13,18 @@ from controller.api.calls import Answer, Call, Handler
 from controller.api.problems import Refused
 from controller.api.waiting import Waiting
 
-_WAIT = re.compile(r'(?:^|[,\s])wait\s*=\s*"?(\d{1,6})"?\s*(?:$|[,;])', re.IGNORECASE)
+# One preference, or a parameter of one; a quoted value may hold anything.
+_PART = re.compile(r'(?:[^,;"]|"(?:[^"\\]|\\.)*"?)+')
+_WAIT = re.compile(r'\s*wait\s*=\s*("?)(\d{1,6})\1\s*', re.IGNORECASE)
 
 
 def seconds(header: str) -> str:
-    """What a `Prefer` header says of waiting (RFC 7240), "" for nothing."""
-    found = _WAIT.search(header)
-    return found[1] if found else ""
+    """What a `Prefer` header says of waiting (RFC 7240), "" for nothing.
+
+    `header` is the list of all its lines. Of several waits the first counts, as there.
+    """
+    found = (_WAIT.fullmatch(part) for part in _PART.findall(header))
+    return next((wait[2] for wait in found if wait), "")
 
 
 def able(make: Handler, waiting: Waiting) -> Handler:

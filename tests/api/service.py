@@ -131,7 +131,7 @@ class Service:
     ) -> Answer:
         """Ask for a path below the tool (or one that begins with /v1), as the gateway does."""
         whole = path if path.startswith("/") else f"/v1/tool/{self.tool}/{path}"
-        sent = {"x-toolforge-tool": self.tool} if headers is None else dict(headers)
+        sent = {"x-toolforge-tool": self.tool} if headers is None else headers
         options: dict[str, Any] = {"json": body} if raw is None else {"data": raw}
         if body is None and raw is None:
             options = {"skip_auto_headers": {"Content-Type"}}

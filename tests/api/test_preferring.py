@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from multidict import CIMultiDict
 
 from controller.api import preferring
 from controller.models.tooldeployment import State
@@ -23,10 +24,12 @@ async def configured(service: Service) -> Service:
     return service
 
 
-async def post(service: Service, prefer: str = "wait=30", key: str = "job-1") -> Answer:
-    headers = {"x-toolforge-tool": service.tool, "Prefer": prefer, "Idempotency-Key": key}
-    sent = {name: value for name, value in headers.items() if value}
-    return await service.ask("POST", "deployment", headers=sent)
+async def post(service: Service, *prefer: str, key: str = "job-1") -> Answer:
+    headers = CIMultiDict({"x-toolforge-tool": service.tool})
+    headers.extend([("Prefer", each) for each in prefer or ("wait=30",)])
+    if key:
+        headers["Idempotency-Key"] = key
+    return await service.ask("POST", "deployment", headers=headers)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +38,12 @@ async def post(service: Service, prefer: str = "wait=30", key: str = "job-1") ->
         ("wait=50", "50"),
         ('respond-async, WAIT="10"', "10"),
         ("return=minimal;x=1,wait = 5 ; foo", "5"),
+        ("handling=lenient, respond-async,wait=7", "7"),
+        ("wait=5, wait=50", "5"),
+        ('foo="a, wait=5", wait=6', "6"),
+        (r'foo="\", wait=5", bar', ""),
         ("", ""),
+        ('foo="wait=5', ""),
         ("respond-async", ""),
         ("wait=soon", ""),
         ("await=5", ""),
@@ -72,6 +80,11 @@ async def test_what_curl_repeats_is_the_same_deployment(configured: Service) -> 
     again = await post(configured, "wait=0")
     assert again.body["deploy_id"] == first.body["deploy_id"]
     assert len(await configured.store.list(kinds.DEPLOYMENTS, configured.tool)) == 1
+
+
+async def test_a_wait_counts_in_whatever_line_it_comes(configured: Service) -> None:
+    answer = await post(configured, "respond-async", "handling=lenient, wait=0", "return=minimal")
+    assert (answer.status, answer.headers["Preference-Applied"]) == (429, "wait=0")
 
 
 async def test_without_a_key_asking_again_would_deploy_again(configured: Service) -> None:
