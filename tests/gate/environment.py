@@ -76,6 +76,7 @@ def ensure(environment: Environment, root: Path = ROOT) -> bool:
         if environment.stamp.is_file() and environment.stamp.read_text() == wanted:
             return False
         _check_machine()
+        _check_own(environment, root)
         _fill(environment, root)
         environment.stamp.write_text(wanted)
         if environment.name == "dev":
@@ -118,6 +119,16 @@ def _check_machine() -> None:
         ) from None
     if shutil.which("git") is None:
         raise SetupError("git is needed: apt-get install git")
+
+
+def _check_own(environment: Environment, root: Path) -> None:
+    # Filling begins with emptying, and what a link leads to is somebody else's.
+    place = environment.folder
+    if place.resolve() != root.resolve() / place.relative_to(root):
+        raise SetupError(
+            f"{place} is a link to {place.resolve()}, which was made from other pins or by another "
+            "clone and is left as it is: remove the link, and run this again"
+        )
 
 
 def _install(environment: Environment, what: Sequence[str]) -> None:

@@ -52,6 +52,20 @@ def test_a_failing_installation_is_an_error_that_names_the_step(clone: Path) -> 
     assert not client.stamp.exists()
 
 
+@pytest.mark.parametrize(("name", "link"), [("run", ".venv"), ("cli-client", ".tools")])
+def test_what_a_link_leads_to_is_never_emptied(
+    clone: Path, tmp_path_factory: pytest.TempPathFactory, name: str, link: str
+) -> None:
+    shared = tmp_path_factory.mktemp("shared")
+    wanted = environment.environments(clone)[name]
+    (clone / link).symlink_to(shared)
+    wanted.folder.mkdir(exist_ok=True)
+    (wanted.folder / "python").write_text("somebody else's")
+    with pytest.raises(environment.SetupError, match=r"is left as it is: remove the link"):
+        environment.ensure(wanted, clone)
+    assert (wanted.folder / "python").read_text() == "somebody else's"
+
+
 def test_an_unknown_environment_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert environment.main(["prod"]) == 2
     assert "no environment 'prod'; there are: run, dev, cli-client" in capsys.readouterr().err
