@@ -105,9 +105,11 @@ class _Service:
     def __init__(self, parts: Parts) -> None:
         tokens = DeployTokens(parts.secrets, parts.clock, parts.token_lifetime)
         configs = Configs(parts.store, parts.sources, parts.policy, parts.prepare)
-        deployments = Deployments(parts.store, configs, parts.clock, parts.draw, parts.limits)
-        token_routes = TokenRoutes(tokens, parts.prepare)
         sight = Sight(parts.store, parts.changes)
+        deployments = Deployments(
+            parts.store, sight, configs, parts.clock, parts.draw, parts.limits
+        )
+        token_routes = TokenRoutes(tokens, parts.prepare)
         waiting = Waiting(sight, parts.changes, deployments.shown)
         self.gate = Gate(parts.trust, tokens)
         self.handlers: Mapping[str, Handler] = {

@@ -17,7 +17,7 @@ from controller.api.configs import Configs
 from controller.api.keys import Key, Keys
 from controller.api.problems import Refused
 from controller.api.sharing import Shared
-from controller.api.sight import LATEST, oldest_first
+from controller.api.sight import LATEST, Sight, oldest_first
 from controller.models import names
 from controller.models.toolconfig import ToolConfig, ToolConfigSpec
 from controller.models.tooldeployment import State, ToolDeployment
@@ -45,12 +45,14 @@ class Deployments:
     def __init__(
         self,
         store: Store,
+        sight: Sight,
         configs: Configs,
         clock: Callable[[], datetime],
         draw: Callable[[int], int],
         limits: Limits,
     ) -> None:
         self._store = store
+        self._sight = sight
         self._configs = configs
         self._keys = Keys(store, configs)
         self._clock = clock
@@ -70,7 +72,7 @@ class Deployments:
 
     async def retry(self, call: Call) -> Answer:
         """POST retry: the same commits once more, where the deployment has not succeeded."""
-        old = await self._named(call.tool, call.parts["deployment_id"])
+        old = await self._named(call)
         state = wire.state(old)
         if old.is_history or not state.final or state is State.SUCCESSFUL:
             raise Refused(409, texts.cannot_retry(state.value))
@@ -102,7 +104,7 @@ class Deployments:
 
     async def cancel(self, call: Call) -> Answer:
         """PUT. A cancel is one field of the spec: no write of the controller can undo it."""
-        found = await self._named(call.tool, call.parts["deployment_id"])
+        found = await self._named(call)
         state = wire.state(found)
         if state not in _CANCELLABLE:
             raise Refused(409, texts.cannot_cancel(state.value))
@@ -112,14 +114,14 @@ class Deployments:
     async def delete(self, call: Call) -> Answer:
         """DELETE. One that is going is cancelled first, so that its builds do not go on for
         nothing; it is deleted even if that takes too long."""
-        found = await self._get(call.tool, call.parts["deployment_id"])
+        found = await self._sight.stored(call.tool, call.parts["deployment_id"])
         answer = await self.shown(call.tool, found)
         if not found.final and found.status.started_at is not None:
             await self._end(call.tool, found)
         try:
             await self._store.delete(kinds.DEPLOYMENTS, call.tool, found.name, found.metadata.uid)
         except (errors.NotFound, errors.Conflict):
-            raise Refused(404, texts.no_deployment(call.tool, found.name)) from None
+            raise await self._sight.missing(call.tool, found.name) from None
         return Answer(answer.data, {"info": [f"Deployment {found.name} deleted successfully."]})
 
     async def _end(self, tool: str, found: ToolDeployment) -> None:
@@ -128,7 +130,7 @@ class Deployments:
                 left = await self._ask_to_end(tool, found)
                 while not left.final:
                     await asyncio.sleep(_LOOK_AGAIN.total_seconds())
-                    left = await self._get(tool, found.name)
+                    left = await self._sight.stored(tool, found.name)
         except TimeoutError:
             return
 
@@ -136,7 +138,7 @@ class Deployments:
         try:
             return await self._store.patch_spec(found, {"cancel": True})
         except (errors.NotFound, errors.Conflict):
-            raise Refused(404, texts.no_deployment(tool, found.name)) from None
+            raise await self._sight.missing(tool, found.name) from None
 
     async def _make(self, tool: str, spec: dict[str, Any], newest: str) -> ToolDeployment:
         for _ in range(_TRIES):
@@ -157,25 +159,15 @@ class Deployments:
         try:
             return await self._store.create(kinds.DEPLOYMENTS, tool, name, spec)
         except errors.AlreadyExists:
-            return await self._get(tool, name)
+            return await self._sight.stored(tool, name)
         except errors.NotFound:
             raise Refused(404, texts.no_config(tool)) from None
 
-    async def _get(self, tool: str, name: str) -> ToolDeployment:
-        try:
-            return await self._store.get(kinds.DEPLOYMENTS, tool, name)
-        except (errors.NotFound, errors.Invalid, errors.Unreadable):
-            said = texts.no_deployment(tool, name)
-            raise Refused(404, said, hint=texts.WHICH_THERE_ARE) from None
-
-    async def _newest(self, tool: str) -> ToolDeployment:
-        found = await oldest_first(self._store, tool)
-        if not found:
-            raise Refused(404, texts.no_deployments(tool), hint=texts.THE_FIRST)
-        return found[-1]
-
-    async def _named(self, tool: str, name: str) -> ToolDeployment:
-        return await (self._newest(tool) if name == LATEST else self._get(tool, name))
+    async def _named(self, call: Call) -> ToolDeployment:
+        """The one that a path names; it may be `latest`."""
+        name = call.parts["deployment_id"]
+        sight = self._sight
+        return await (sight.newest(call.tool) if name == LATEST else sight.stored(call.tool, name))
 
     async def shown(self, tool: str, found: ToolDeployment) -> Answer:
         """A deployment as the API shows it."""

@@ -1,8 +1,9 @@
 """The present state of one deployment, from the watch where it shows it, else by one request.
 
-Used by `waiting` and `events`. An unfinished deployment is held whole by the mirror, so looking
-costs nothing; a finished one is read once, however many wait for it, and kept for those who come
-next.
+Used by `waiting` and `events`, and by `deployments` for what is stored now. An unfinished
+deployment is held whole by the mirror, so looking costs nothing; a finished one is read once,
+however many wait for it, and kept for those who come next. That there is no such deployment is said
+here and nowhere else.
 """
 
 from collections import OrderedDict
@@ -47,10 +48,18 @@ class Sight:
         """
         if name != LATEST:
             return name
+        return (await self.newest(tool)).name
+
+    async def newest(self, tool: str) -> ToolDeployment:
+        """The newest as it is stored now; Refused with 404 if there is none."""
         found = await self._all(tool)
         if not found:
             raise Refused(404, texts.no_deployments(tool), hint=texts.THE_FIRST)
-        return found[-1].name
+        return found[-1]
+
+    async def stored(self, tool: str, name: str) -> ToolDeployment:
+        """The deployment as it is stored now; Refused with 404 if there is none of that id."""
+        return await self._reads.read((tool, name), lambda: self._read(tool, name))
 
     async def look(self, tool: str, name: str) -> ToolDeployment:
         """The deployment; Refused with 404 if there is none."""
@@ -60,28 +69,25 @@ class Sight:
             return held
         if isinstance(held, DeploymentSummary):
             return await self._end(tool, held)
-        return await self._read(tool, name)
+        return await self.stored(tool, name)
 
     async def _end(self, tool: str, held: DeploymentSummary) -> ToolDeployment:
         key = (held.uid, held.version)
         if key in self._ends:
             self._ends.move_to_end(key)
             return self._ends[key]
-        found = self._ends[key] = await self._read(tool, held.name)
+        found = self._ends[key] = await self.stored(tool, held.name)
         if len(self._ends) > _KEPT:
             self._ends.popitem(last=False)
         return found
 
     async def _read(self, tool: str, name: str) -> ToolDeployment:
-        return await self._reads.read((tool, name), lambda: self._read_now(tool, name))
-
-    async def _read_now(self, tool: str, name: str) -> ToolDeployment:
         try:
             return await self._store.get(kinds.DEPLOYMENTS, tool, name)
         except (errors.NotFound, errors.Invalid, errors.Unreadable):
-            raise await self._missing(tool, name) from None
+            raise await self.missing(tool, name) from None
 
-    async def _missing(self, tool: str, name: str) -> Refused:
+    async def missing(self, tool: str, name: str) -> Refused:
         """Why there is no deployment of that id: what is old may have been there once."""
         unknown, made = texts.no_deployment(tool, name), names.creation_time(name)
         kept = await self._all(tool) if made else []

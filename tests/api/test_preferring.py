@@ -136,6 +136,17 @@ async def test_what_is_older_than_what_is_kept_is_gone(service: Service) -> None
     assert newer.status == 404
 
 
+async def test_whatever_is_done_with_what_is_not_kept_is_answered_in_the_same_words(
+    service: Service,
+) -> None:
+    await service.store.create(kinds.DEPLOYMENTS, service.tool, ID, {})
+    shown = await service.ask("GET", f"deployment/{OLD}")
+    assert f"the oldest there is now is {ID}" in shown.errors[1]
+    for method, path in (("PUT", "/cancel"), ("POST", "/retry"), ("DELETE", "")):
+        answer = await service.ask(method, f"deployment/{OLD}{path}")
+        assert (answer.status, answer.body) == (404, shown.body), path
+
+
 async def test_errors_of_older_routes_are_the_same_record(service: Service) -> None:
     answer = await service.ask("POST", "deployment")
     assert answer.status == 404
