@@ -9,17 +9,19 @@ never comes back: uids are unique for ever. No requests, no clock, no decisions.
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from controller import logs
 from controller.models.meta import config_name, namespace_of, tool_of
-from controller.models.summary import DeploymentSummary, InvalidConfig, is_final
+from controller.models.summary import DeploymentSummary, InvalidConfig, Words, is_final
 from controller.models.toolconfig import ToolConfig
 from controller.models.tooldeployment import ToolDeployment
 from controller.store import errors, kinds
 
 JSON = Mapping[str, Any]
 
+_SHARED = 4096
 _log = logs.logger("cache")
 
 
@@ -142,7 +144,8 @@ class Cache:
 
     def __init__(self, enqueue: Callable[[str], None]) -> None:
         self._enqueue = enqueue
-        self._deployments = Shelf(_read_deployment)
+        self._share = lru_cache(_SHARED)(_same)
+        self._deployments = Shelf(self._read_deployment)
         self._configs = Shelf(kinds.read_config)
         self.shelves = {
             kinds.DEPLOYMENTS.plural: self._deployments,
@@ -204,6 +207,11 @@ class Cache:
         if self.shelves[kind].drop((namespace, name), uid, None):
             self.changed(namespace)
 
+    def _read_deployment(self, stored: JSON) -> Held:
+        if is_final(stored):
+            return DeploymentSummary.of(stored, self._share)
+        return kinds.DEPLOYMENTS.read(stored)
+
     def changed(self, namespace: str) -> None:
         """Have the tool of a namespace looked at; namespaces of others are ignored."""
         tool = tool_of(namespace)
@@ -224,10 +232,8 @@ def identity(held: Held) -> tuple[str, int]:
     return held.metadata.uid, int(held.metadata.resource_version)
 
 
-def _read_deployment(stored: JSON) -> Held:
-    if is_final(stored):
-        return DeploymentSummary.of(stored)
-    return kinds.DEPLOYMENTS.read(stored)
+def _same(words: Words) -> Words:
+    return words
 
 
 def _age(deployment: ToolDeployment) -> tuple[Any, str]:

@@ -95,6 +95,20 @@ def test_a_finished_deployment_becomes_a_summary() -> None:
     )
 
 
+def test_what_is_alike_in_a_tools_deployments_is_held_once() -> None:
+    runs = {"web": {"change": "updated"}, "worker": {"change": "updated"}}
+    alike = {"builds": {"web": {"commit": SHA}}, "runs": runs, "status": "successful"}
+
+    def held(w: World, name: str) -> list[object]:
+        w.cache.put(DEPLOYMENTS, stored(name, status=json.loads(json.dumps(alike))))
+        summary = w.cache.deployments("x")[1][-1]
+        return [summary.commits, summary.components, summary.applied]
+
+    w = World()
+    first, second = held(w, "d1"), held(w, "d2")
+    assert [a is b for a, b in zip(first, second, strict=True)] == [True] * 3
+
+
 def test_a_finished_deployment_takes_less_than_two_kilobytes() -> None:
     """75,000 of them must fit into 150 MiB."""
 
