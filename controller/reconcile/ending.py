@@ -109,12 +109,10 @@ def with_what_runs(step: Step, observed: Observed) -> Step:
 
 
 def _undo(observed: Observed, deployment: ToolDeployment) -> tuple[actions.Action, ...]:
-    cancels = tuple(
-        actions.CancelBuild(build.id)
-        for build in observed.builds
-        # Deployments of a tool take turns: a build that this one started serves nobody else.
-        if build.state.live and build.deployment == deployment.name
-    )
+    # Deployments of a tool take turns: a build that this one started, or found left over, serves
+    # nobody else.
+    own = (b for b in observed.builds if b.state.live and b.deployment == deployment.name)
+    cancels = tuple(actions.CancelBuild(build.id) for build in (*own, *observed.left_over()))
     reverts = tuple(
         actions.ApplyJob(job.serving)
         for job in observed.jobs

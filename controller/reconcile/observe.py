@@ -1,6 +1,8 @@
 """All reads for one tool, made into one frozen value. Writes nothing, decides nothing."""
 
 import asyncio
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
 
 from controller.backends.base import Backend
 from controller.errors import EdgeError
@@ -8,6 +10,8 @@ from controller.reconcile.observed import Observed, Policy
 from controller.reconcile.ports import Objects
 
 __all__ = ["observe"]
+
+T = TypeVar("T")
 
 
 async def observe(tool: str, objects: Objects, backend: Backend, policy: Policy) -> Observed:
@@ -17,19 +21,20 @@ async def observe(tool: str, objects: Objects, backend: Backend, policy: Policy)
     config, problems = objects.config_of(tool)
     if not unfinished:
         return Observed(tool, policy, config, problems, finished=finished)
-    try:
-        builds, jobs = await asyncio.gather(backend.builds.list(tool), backend.jobs.list(tool))
-    except EdgeError as error:
-        # Deadlines and cancels hold also while a backend is away: the core decides without it.
-        return Observed(
-            tool,
-            policy,
-            config,
-            problems,
-            unfinished,
-            finished,
-            blind=error.message or error.reason,
-        )
-    return Observed(
-        tool, policy, config, problems, unfinished, finished, tuple(builds), tuple(jobs)
+    (builds, no_builds), (jobs, no_jobs) = await asyncio.gather(
+        _seen(backend.builds.list(tool)), _seen(backend.jobs.list(tool))
     )
+    blind = no_builds or no_jobs
+    return Observed(tool, policy, config, problems, unfinished, finished, builds, jobs, blind)
+
+
+async def _seen(listing: Awaitable[Sequence[T]]) -> tuple[tuple[T, ...], str]:
+    """What a backend shows, or why it shows nothing.
+
+    Deadlines and cancels hold also while a backend is away: the core decides without it, and what
+    the other one shows can still be undone.
+    """
+    try:
+        return tuple(await listing), ""
+    except EdgeError as error:
+        return (), error.message or error.reason

@@ -38,7 +38,7 @@ class Observed:
     `config` is None where there is none or where it cannot be used; `config_problems` then says
     why. `unfinished` is ordered by age, oldest first. `builds` (newest first) and `jobs` are read
     only while a deployment is under way, and are empty otherwise. `blind` says in words for people
-    why they could not be read; then nothing may be concluded from their being empty.
+    why one of them could not be read; then nothing may be concluded from their being empty.
     """
 
     tool: str
@@ -54,6 +54,12 @@ class Observed:
     def build(self, build_id: str) -> Build | None:
         """The build of that id, if the service still knows it."""
         return next((build for build in self.builds if build.id == build_id), None)
+
+    def left_over(self) -> tuple[Build, ...]:
+        """Builds that go on for deployments which have ended: nobody could stop them in time."""
+        names = {deployment.name for deployment in self.unfinished}
+        ours = (build for build in self.builds if build.deployment)
+        return tuple(b for b in ours if b.state.live and b.deployment not in names)
 
     def job(self, name: str) -> Job | None:
         """The job of that name, if there is one."""

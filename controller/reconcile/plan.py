@@ -146,8 +146,17 @@ def ref_unresolved(case: Case) -> Step | None:
 
 
 def build_missing(case: Case) -> Step | None:
-    """Every component that no build serves gets one, all side by side."""
-    return _missing(case, actions.StartBuild, Reason.BUILDING, "starting builds of")
+    """Every component that no build serves gets one, all side by side.
+
+    What earlier deployments left going, and this one has no use for, makes room.
+    """
+    step = _missing(case, actions.StartBuild, Reason.BUILDING, "starting builds of")
+    if step is None:
+        return None
+    used = {view.record.build_id for view in case.views.values()}
+    useless = (build for build in case.observed.left_over() if build.id not in used)
+    room = tuple(actions.CancelBuild(build.id) for build in useless)
+    return replace(step, actions=(*room, *step.actions))
 
 
 def build_going(case: Case) -> Step | None:

@@ -134,8 +134,15 @@ def _with_outcomes(
 
 
 def _refusal(outcomes: Outcomes, components: int) -> Failure | None:
-    """The first action that was refused for good fails the deployment."""
-    refused = [(o.action, o.error) for o in outcomes if isinstance(o.error, Terminal)]
+    """The first action that was refused for good fails the deployment.
+
+    But for a build that cannot be stopped: what is deployed is none the worse for it.
+    """
+    refused = [
+        (o.action, o.error)
+        for o in outcomes
+        if isinstance(o.error, Terminal) and not isinstance(o.action, actions.CancelBuild)
+    ]
     if not refused:
         return None
     action, error = refused[0]

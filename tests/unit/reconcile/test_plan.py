@@ -130,6 +130,25 @@ ROWS = {
         observed(with_builds(PINNED), builds=(build(state=BuildState.RUNNING, by="d1"),)),
         Reason.BUILDING,
     ),
+    "what an ended deployment left going makes room for a build": Row(
+        observed(
+            with_builds(PINNED),
+            builds=(build(state=BuildState.RUNNING, commit=NEWER, by="d0", build_id="b0"),),
+        ),
+        Reason.BUILDING,
+        (actions.CancelBuild("b0"), actions.StartBuild(request())),
+    ),
+    "what an ended deployment left going is joined where it fits": Row(
+        observed(with_builds(PINNED), builds=(build(state=BuildState.RUNNING, by="d0"),)),
+        Reason.BUILDING,
+    ),
+    "what somebody started by hand is not stopped": Row(
+        observed(
+            with_builds(PINNED), builds=(build(state=BuildState.RUNNING, commit=NEWER, by=""),)
+        ),
+        Reason.BUILDING,
+        (actions.StartBuild(request()),),
+    ),
     "an identical build that somebody started by hand is joined": Row(
         observed(with_builds(PINNED), builds=(build(state=BuildState.RUNNING, by=""),)),
         Reason.BUILDING,
@@ -137,7 +156,7 @@ ROWS = {
     "force_build takes no build of the same second that is not its own": Row(
         observed(
             with_builds(PINNED, force_build=True),
-            builds=(build(by="", created=NOW), build(state=BuildState.RUNNING, created=NOW)),
+            builds=(build(by="", created=NOW), build(state=BuildState.RUNNING, by="", created=NOW)),
         ),
         Reason.BUILDING,
         (actions.StartBuild(request()),),
@@ -298,10 +317,27 @@ ROWS = {
     "cancelled, a build that somebody else started goes on": Row(
         observed(
             with_builds(PINNED, cancel=True),
-            builds=(build(state=BuildState.RUNNING, by="d0", build_id="b1"),),
+            builds=(build(state=BuildState.RUNNING, by="", build_id="b1"),),
         ),
         Reason.CANCELLED,
         ends=State.CANCELLED,
+    ),
+    "cancelled, it also stops what an ended deployment could not": Row(
+        observed(
+            with_builds(PINNED, cancel=True),
+            builds=(build(state=BuildState.RUNNING, by="d0", build_id="b1"),),
+        ),
+        Reason.CANCELLING,
+        (actions.CancelBuild("b1"),),
+    ),
+    "cancelled while jobs cannot be seen, its builds are stopped": Row(
+        observed(
+            with_builds(PINNED, cancel=True),
+            builds=(build(state=BuildState.RUNNING, by="d1", build_id="b1"),),
+            blind="the job service does not answer",
+        ),
+        Reason.CANCELLING,
+        (actions.CancelBuild("b1"),),
     ),
     "cancelled, a build that it joined goes on for whoever started it": Row(
         observed(

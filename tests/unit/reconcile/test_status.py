@@ -25,7 +25,18 @@ from controller.reconcile.observed import Policy
 from controller.reconcile.plan import make_plan
 from controller.reconcile.sources import failure_of
 from controller.reconcile.status import status_of
-from tests.builders import COMMIT, NOW, ago, build, deployment, job, job_spec, observed, started
+from tests.builders import (
+    COMMIT,
+    NEWER,
+    NOW,
+    ago,
+    build,
+    deployment,
+    job,
+    job_spec,
+    observed,
+    started,
+)
 
 POLICY = Policy()
 
@@ -70,6 +81,18 @@ def test_a_refused_build_is_recorded_as_the_failure_with_its_words() -> None:
     )
     assert status.builds["web"].build_status == BuildStatus.FAILED
     assert status.ending_since == NOW
+
+
+def test_a_build_that_cannot_be_stopped_is_no_failure_of_the_deployment() -> None:
+    left_over = build(state=BuildState.RUNNING, commit=NEWER, by="d0")
+    active = deployment(status=started(ago(60), builds=PINNED))
+    (step,) = make_plan(observed(active, builds=(left_over,)), NOW).steps
+    stop, start = step.actions
+    refused = actions.Outcome(stop, error=Terminal(Reason.PLATFORM_UNAVAILABLE, "forbidden"))
+    begun = actions.Outcome(start, build(state=BuildState.PENDING, by="d1"))
+    status = status_of(step, (refused, begun), POLICY, NOW)
+    assert (status.failure, status.status) == (None, State.RUNNING)
+    assert status.builds["web"].build_id == "build-web-d1"
 
 
 @pytest.mark.parametrize(
