@@ -6,7 +6,7 @@ control plane has RBAC, `add` and `allow` also let the controller read just this
 """
 
 import re
-import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from controller import errors as edge
-from controller.cli import access
+from controller.cli import access, secretinput
 from controller.models import credentials as rules
-from controller.models import lookups, meta
+from controller.models import knownhosts, lookups, meta
 from controller.models.credentials import BASIC, HOSTS, LABEL, MARK, OPAQUE, SSH, Stored
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def add(name: str, hosts: tuple[str, ...], account: str, **given: Any) -> None:
     for host in hosts:
         if not _HOST.fullmatch(host):
             raise click.UsageError(f"{host} is no host: write git.example.org, without https://")
-    kind, data = _ssh(given) if given["ssh_key"] else _login(given)
+    kind, data = _ssh(given, hosts) if given["ssh_key"] else _login(given)
     stored = Stored(name, kind, data, {LABEL: MARK}, {HOSTS: " ".join(hosts)})
     if problem := _problem(stored):
         raise click.UsageError(problem)
@@ -102,7 +102,7 @@ def listed(**given: Any) -> None:
         hosts = " ".join(rules.hosts_in(secret.annotations.get(HOSTS, "")))
         click.echo(f"{secret.name:<24} {_KINDS.get(secret.kind, 'token'):<9} {hosts}".rstrip())
         if problem := _problem(stored):
-            click.echo(f"    {problem}")
+            click.echo(textwrap.indent(problem, "    "))
     if not secrets:
         click.echo(f"{found.tool} has no credentials; `ptd credentials add` stores some.")
 
@@ -117,7 +117,7 @@ def delete(name: str, **given: Any) -> None:
     click.echo(f"{name}: deleted")
 
 
-def _ssh(given: Any) -> tuple[str, dict[str, bytes]]:
+def _ssh(given: Any, hosts: Sequence[str]) -> tuple[str, dict[str, bytes]]:
     if given["token_stdin"] or given["username"] or given["bearer"]:
         raise click.UsageError("give either a token or an ssh key")
     if given["known_hosts"] is None:
@@ -125,8 +125,11 @@ def _ssh(given: Any) -> tuple[str, dict[str, bytes]]:
             "name a file with the host's keys with --known-hosts: what `ssh-keyscan HOST` prints, "
             "once it is compared with what the host publishes"
         )
-    key, known = given["ssh_key"].read_bytes(), given["known_hosts"].read_bytes()
-    return SSH, {"ssh-privatekey": key, "known_hosts": known}
+    key = secretinput.private_key(given["ssh_key"])
+    return SSH, {
+        "ssh-privatekey": key,
+        "known_hosts": secretinput.known_hosts(given["known_hosts"], hosts),
+    }
 
 
 def _login(given: Any) -> tuple[str, dict[str, bytes]]:
@@ -134,10 +137,7 @@ def _login(given: Any) -> tuple[str, dict[str, bytes]]:
         raise click.UsageError("say what to store: --token-stdin, or --ssh-key FILE")
     if given["known_hosts"] is not None:
         raise click.UsageError("--known-hosts goes with --ssh-key")
-    if sys.stdin.isatty():
-        token = click.prompt("Token", hide_input=True, err=True).strip().encode()
-    else:
-        token = sys.stdin.buffer.read().strip()
+    token = secretinput.token()
     if given["bearer"]:
         return OPAQUE, {"bearerToken": token}
     if user := given["username"]:
@@ -148,10 +148,13 @@ def _login(given: Any) -> tuple[str, dict[str, bytes]]:
 def _problem(stored: Stored) -> str:
     """Why the Secret could not be used, or ""."""
     try:
-        rules.read(stored)
+        found = rules.read(stored)
     except edge.Terminal as error:
         return f"{error.message}\n{error.hint}"
-    return ""
+    if not isinstance(found.login, rules.SshKey):
+        return ""
+    strangers = knownhosts.missing(found.login.known_hosts, found.hosts)
+    return secretinput.unknown(f"`known_hosts` in the Secret {found.name}", strangers)
 
 
 async def _store(calls: "Calls", tool: str, stored: Stored) -> None:

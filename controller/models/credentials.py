@@ -201,7 +201,7 @@ def _ssh_key(name: str, values: Mapping[str, str]) -> SshKey:
     again = f"Store it again: `ptd credentials add {name} --host HOST --ssh-key FILE …`."
     if "PRIVATE KEY-----" not in key:
         raise unusable(f"the Secret {name} has no private key in `ssh-privatekey`", again)
-    if _has_passphrase(key):
+    if has_passphrase(key):
         raise unusable(
             f"the private key in the Secret {name} has a passphrase, which nobody is there to type",
             "Use a key of its own without one, as a deploy key that may only read.",
@@ -215,7 +215,7 @@ def _ssh_key(name: str, values: Mapping[str, str]) -> SshKey:
     return SshKey(key.replace("\r\n", "\n").rstrip("\n") + "\n", known.rstrip("\n") + "\n")
 
 
-def _has_passphrase(key: str) -> bool:
+def has_passphrase(key: str) -> bool:
     """By the names of ciphers in the two formats that there are (PEM, and OpenSSH's own)."""
     match = _OPENSSH.search(key)
     if match is None:
