@@ -58,7 +58,7 @@ def record(found: ToolDeployment) -> JSON:
         "owner": (failure.owner if failure else EXPLANATIONS[reason].owner).value,
         "retryable": state.final and state != State.SUCCESSFUL and _owner(found) is Owner.PLATFORM,
         "component": failure.component if failure else "",
-        "commit": (failure.commit if failure else "") or found.status.commit,
+        "commit": _commit(found),
         "commits": {n: b.commit for n, b in found.status.builds.items() if b.commit},
         "components": _components(found),
         "hint": (failure.hint if failure else "") or EXPLANATIONS[reason].hint,
@@ -140,6 +140,15 @@ def _reason(found: ToolDeployment, state: State) -> Reason:
 def _owner(found: ToolDeployment) -> Owner:
     failure = found.status.failure
     return failure.owner if failure else Owner.NOBODY
+
+
+def _commit(found: ToolDeployment) -> str:
+    """That of the component which failed, if it has one; else all of them, in short."""
+    failure = found.status.failure
+    if failure is None or not failure.component:
+        return (failure.commit if failure else "") or found.status.commit
+    build = found.status.builds.get(failure.component)
+    return failure.commit or (build.commit if build else "")
 
 
 def _components(found: ToolDeployment) -> JSON:

@@ -43,7 +43,7 @@ _CHANGES = {
 def resolved(record: BuildRecord, result: actions.Resolved) -> BuildRecord:
     """The commit is pinned."""
     found = {"commit": result.commit, "ref": result.ref, "ref_warning": result.warning}
-    return record.model_copy(update=found)
+    return record.model_copy(update={**found, "build_long_status": ""})
 
 
 def started(record: BuildRecord, build: Build) -> BuildRecord:
@@ -61,7 +61,7 @@ def started(record: BuildRecord, build: Build) -> BuildRecord:
 
 
 def not_started(record: BuildRecord, error: EdgeError) -> BuildRecord:
-    """The service gave no build: it has no slot, it failed, or it refused for good."""
+    """There is no build: its ref has no commit, or the service has no slot, failed, or refused."""
     status = BuildStatus.FAILED if isinstance(error, Terminal) else BuildStatus.PENDING
     return record.model_copy(update={"build_status": status, "build_long_status": error.message})
 

@@ -114,6 +114,8 @@ def _with_outcomes(
         match outcome.action, outcome.result:
             case actions.ResolveRef(component=name), actions.Resolved() as resolved:
                 builds[name] = records.resolved(builds[name], resolved)
+            case actions.ResolveRef(component=name), None if outcome.error is not None:
+                builds[name] = records.not_started(builds[name], outcome.error)
             case actions.StartBuild(request=request), Build() as build:
                 builds[request.component] = records.started(builds[request.component], build)
             case actions.StartBuild(request=request), None if outcome.error is not None:

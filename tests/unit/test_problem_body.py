@@ -1,10 +1,12 @@
 """The record of what became of a deployment: for every reason, and nobody can forge its lines."""
 
+from typing import Any
+
 import pytest
 
 from controller.api import problem_body
 from controller.models.reasons import EXPLANATIONS, Owner, Reason
-from controller.models.tooldeployment import Failure, State
+from controller.models.tooldeployment import BuildRecord, Failure, State
 from tests import builders
 
 
@@ -38,6 +40,31 @@ def test_what_a_stranger_wrote_is_one_line_of_its_own_name() -> None:
     assert {"message=no status=successful code=200", "log=status=successful", "log=a b"} <= set(
         lines
     )
+
+
+@pytest.mark.parametrize(
+    ("failure", "commit"),
+    [
+        pytest.param({"component": "web"}, "", id="of a component without a commit"),
+        pytest.param({"component": "worker"}, "a" * 40, id="of a component that has one"),
+        pytest.param({"component": "worker", "commit": "b" * 40}, "b" * 40, id="that names one"),
+        pytest.param({}, "aaaaaaaaaa", id="of the deployment as a whole"),
+    ],
+)
+def test_a_failure_names_no_commit_of_another_component(
+    failure: dict[str, Any], commit: str
+) -> None:
+    failed = Failure(reason=Reason.REF_NOT_FOUND, owner=Owner.USER, message="no", **failure)
+    found = builders.deployment(
+        "d1",
+        status={
+            "status": State.FAILED,
+            "failure": failed,
+            "commit": "aaaaaaaaaa",
+            "builds": {"web": BuildRecord(), "worker": BuildRecord(commit="a" * 40)},
+        },
+    )
+    assert problem_body.record(found).get("commit", "") == commit
 
 
 def test_a_history_of_the_older_service_is_final() -> None:

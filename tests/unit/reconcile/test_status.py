@@ -69,6 +69,20 @@ def test_a_fault_that_may_pass_is_shown_and_nothing_ends() -> None:
     assert status.message == "resolving the refs of web; trying again: no route"
 
 
+def test_a_ref_without_a_commit_is_recorded_as_the_failure_of_its_component() -> None:
+    status = after(Terminal(Reason.REF_NOT_FOUND, "no branch called 'mian'"))
+    assert status.builds["web"].build_status == BuildStatus.FAILED
+    assert status.builds["web"].build_long_status == "no branch called 'mian'"
+
+
+def test_why_a_ref_could_not_be_looked_up_is_told_until_it_can() -> None:
+    status = after(Transient(Reason.REPOSITORY_UNREACHABLE, "no route"))
+    assert status.builds["web"].build_status == BuildStatus.PENDING
+    assert status.builds["web"].build_long_status == "no route"
+    found = after(result=actions.Resolved(COMMIT), builds=dict(status.builds))
+    assert found.builds["web"] == BuildRecord(commit=COMMIT)
+
+
 def test_a_refused_build_is_recorded_as_the_failure_with_its_words() -> None:
     status = after(Terminal(Reason.BUILD_REFUSED, "no such repo", "check it"), builds=PINNED)
     assert status.failure == Failure(
