@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from controller.cli import completing, outcome, polling, remote, report
+from controller.cli import completing, outcome, polling, remote, report, summary
 from controller.cli.following import Following
 from controller.cli.outcome import Exit, Outcome
 from controller.cli.remote import Remote, Reply
@@ -151,7 +151,7 @@ def status(deployment: str, as_json: bool, **given: Any) -> None:
         return
     # Without a deployment, what polling says is why.
     shown = reply.body["data"] if reply.status == 200 else {}
-    told = [*_summary(shown), *_end_of(there, shown)] if shown else []
+    told = [*summary.lines(shown), *_end_of(there, shown)] if shown else []
     for line in told + polling.lines(followed):
         click.echo(line)
     _done(reply, given | {"as_json": False})
@@ -272,18 +272,6 @@ def _key_of_job() -> str:
 
 def _name(flag: str) -> str:
     return flag.replace("-", "_")
-
-
-def _summary(shown: Mapping[str, Any]) -> list[str]:
-    lines = [f"{shown['deploy_id']}  {shown['status']}"]
-    lines += [f"  {shown[name]}" for name in ("message",) if shown.get(name)]
-    for component in shown.get("builds", {}):
-        build = shown["builds"][component]
-        run = shown.get("runs", {}).get(component, {})
-        commit = build.get("commit", "")[:10]
-        words = f"build {build['build_status']}, run {run.get('run_status', 'unknown')}"
-        lines.append(f"  {component:<16} {words}  {commit}".rstrip())
-    return lines
 
 
 def _end_of(there: Remote, shown: Mapping[str, Any]) -> list[str]:
