@@ -9,11 +9,12 @@ import socket
 import ssl
 from collections.abc import Coroutine
 from dataclasses import replace
+from datetime import timedelta
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from controller import __version__
+from controller import __version__, listening
 from controller.api.app import Parts, application
 from controller.api.auth import Trust
 from controller.api.changes import Changes
@@ -37,8 +38,7 @@ from controller.store.secrets import Secrets
 from watchers.cache import Cache
 from watchers.git.addresses import Guard
 
-_IDLE = 75.0  # seconds for a connection that asks nothing, or never ends its headers
-_SHUTDOWN = 5.0  # seconds for requests that are being answered
+_SHUTDOWN = timedelta(seconds=5)  # for requests that are being answered
 _PREFIXES = ("", "/components")  # behind a gateway that takes its prefix away, and without one
 
 
@@ -96,18 +96,10 @@ class Api(Role):
     async def _listen(self, app: web.Application) -> None:
         settings = self._settings
         context = await asyncio.to_thread(_tls, settings)
-        # Who hangs up does not wait any more; writes are single requests, whole or not at all.
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            shutdown_timeout=_SHUTDOWN,
-            handler_cancellation=True,
-            keepalive_timeout=_IDLE,
-            auto_decompress=False,
-        )
+        runner = listening.Runner(app, _SHUTDOWN, late=self._metrics.http.late)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, settings.api_host, settings.api_port, ssl_context=context).start()
+        await runner.listen(settings.api_host, settings.api_port, context)
         host, port = runner.addresses[0][:2]
         self.url = f"{'https' if context else 'http'}://{host}:{port}"
 

@@ -10,11 +10,12 @@ import secrets
 import socket
 import time
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from controller import __version__
+from controller import __version__, listening
 from controller.app import certificates, clocks, policy, polling
 from controller.app.control import Control, Outside
 from controller.app.credentials import StoredCredentials
@@ -27,6 +28,8 @@ from controller.settings import Settings
 from controller.store.calls import Calls
 from controller.store.client import open_in_cluster, open_kubeconfig
 from controller.store.leases import Leases
+
+_SHUTDOWN = timedelta(seconds=5)  # for scrapes and probes that are being answered
 
 
 class Cluster(Role):
@@ -78,11 +81,10 @@ class Cluster(Role):
         alive = {"watch": control.silent}
         ready = {**alive, "objects": control.unsynced}
         OpsRoutes(self._metrics.registry, alive, ready).mount(app)
-        runner = web.AppRunner(app, access_log=None)
+        runner = listening.Runner(app, _SHUTDOWN)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, self._settings.ops_host, self._settings.ops_port)
-        await site.start()
+        await runner.listen(self._settings.ops_host, self._settings.ops_port)
         host, port = runner.addresses[0][:2]
         self.url = f"http://{host}:{port}"
 

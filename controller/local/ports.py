@@ -9,7 +9,7 @@ import json
 import pathlib
 import ssl
 
-from aiohttp import web
+from controller import listening
 
 LOOPBACK = "127.0.0.1"
 
@@ -21,17 +21,17 @@ class Ports:
         self._path = path
 
     async def listen(
-        self, runner: web.AppRunner, asked: tuple[int, int], tls: ssl.SSLContext
+        self, runner: listening.Runner, asked: tuple[int, int], tls: ssl.SSLContext
     ) -> tuple[int, int]:
         """Listen for HTTP and HTTPS; answers both ports. Raises OSError when one cannot be had."""
         contexts = (None, tls)
         for port, last, context in zip(asked, self._last(), contexts, strict=True):
             try:
-                await web.TCPSite(runner, LOOPBACK, port or last, ssl_context=context).start()
+                await runner.listen(LOOPBACK, port or last, context)
             except OSError as error:
                 if port or error.errno not in (errno.EADDRINUSE, errno.EACCES):
                     raise
-                await web.TCPSite(runner, LOOPBACK, 0, ssl_context=context).start()
+                await runner.listen(LOOPBACK, 0, context)
         plain, secure = (int(address[1]) for address in runner.addresses)
         self._path.write_text(json.dumps([plain, secure]))
         return plain, secure

@@ -10,11 +10,12 @@ import logging
 import pathlib
 import uuid
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from aiohttp import web
 
+from controller import listening
 from controller.local import (
     bodies,
     certificate,
@@ -29,6 +30,7 @@ from controller.local import (
     storage,
 )
 
+_SHUTDOWN = timedelta(seconds=1)  # for requests that are being answered
 _log = logging.getLogger(__name__)
 
 
@@ -114,13 +116,7 @@ class ControlPlane:
             self._extra(app)
         app.router.add_route("*", "/{path:.*}", handler.handle)
         # A client that hangs up ends its watch; writes are shielded where they begin.
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            handler_cancellation=True,
-            shutdown_timeout=1.0,
-            auto_decompress=False,
-        )
+        runner = listening.Runner(app, _SHUTDOWN)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         stack.callback(handler.watches.close)

@@ -63,6 +63,10 @@ class HttpMetrics(Group):
         if not waited:
             self._seconds.labels(*labels).observe(seconds)
 
+    def late(self) -> None:
+        """The head of a request was not whole in time: refused before anything is known of it."""
+        self._requests.labels("none", known("", METHODS), code_of(408)).inc()
+
     def watch_waiters(self, waiting: Callable[[], float], most: int) -> None:
         """Read at every scrape how many requests wait; `most` may at once."""
         self._waiters.set_function(waiting)

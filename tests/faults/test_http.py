@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from yarl import URL
 
 from controller.api import reading
 from controller.api.routes import ROUTES
@@ -213,6 +214,36 @@ async def test_a_hundred_thousand_headers_are_refused(service: Service) -> None:
     start = head(service)[:-2]
     answer, _ = await flooded(service, start, b"x-a: b\r\n" * 100, 1_000)
     assert b" 400 " in answer[:40]
+
+
+@pytest.mark.skipif(not trials.WHOLE, reason="takes ten seconds; test_listening has a short one")
+async def test_heads_that_drip_are_refused_within_ten_seconds(tmp_path: Path) -> None:
+    """Two thousand at the listener that all roles have; others are served meanwhile."""
+    process = psutil.Process()
+    async with controlplane.embedded(tmp_path) as access:
+        address = URL(access.url)
+        start = b"GET /api/v1/namespaces HTTP/1.1\r\nHost: x\r\na: "
+        before = process.memory_info().rss
+
+        async def drip() -> tuple[bytes, float]:
+            reader, writer = await asyncio.open_connection(address.host, address.port)
+            began = time.perf_counter()
+            writer.write(start)
+            answer = asyncio.create_task(reader.read())
+            while not answer.done():
+                writer.write(b"x")
+                await asyncio.wait([answer], timeout=2)
+            writer.close()
+            return answer.result(), time.perf_counter() - began
+
+        dripping = asyncio.gather(*(drip() for _ in range(2_000)))
+        await asyncio.sleep(5)
+        assert (await access.ask("GET", "/api/v1/namespaces")).status == 200
+        grown = process.memory_info().rss - before
+        ends = await dripping
+    assert {answer[9:12] for answer, _ in ends} == {b"408"}
+    assert max(seconds for _, seconds in ends) < SECONDS
+    assert grown < 2_000 * 48 * 1024, "client and server are in this process"
 
 
 async def test_pipelined_requests_are_answered_one_after_the_other(service: Service) -> None:

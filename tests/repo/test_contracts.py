@@ -1,5 +1,6 @@
 """The import contracts name every module that they are meant for, as soon as it exists."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -55,3 +56,14 @@ def test_every_module_of_the_packages_has_a_layer() -> None:
         and not any(module == name or module.startswith(f"{name}.") for name in names)
     }
     assert without - {"controller.__main__"} == set()
+
+
+def test_every_listener_of_ours_has_the_limits_of_listening() -> None:
+    """aiohttp's own waits for the head of a request for as long as its sender likes."""
+    ways = re.compile(r"\b(AppRunner|ServerRunner|TCPSite|SockSite|UnixSite|run_app)\b")
+    others = {
+        str(path)
+        for path in tree.named(".py")
+        if path.parts[0] in {"controller", "watchers"} and ways.search(tree.text(path))
+    }
+    assert others == {"controller/listening.py"}
