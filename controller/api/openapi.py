@@ -10,7 +10,9 @@ from typing import Any
 from controller import __version__
 from controller.api import problem_body, wire
 from controller.api.auth import HEADER, TOKEN_QUERY, Needs
+from controller.api.examples import EXAMPLES
 from controller.api.routes import PATTERNS, ROUTES, Body, Parameter, Route, Shape
+from controller.api.subjects import SUBJECT_OF, SUBJECTS
 from controller.models.fields import MAX_TEXT
 from controller.models.toolconfig import ToolConfigSpec
 
@@ -49,6 +51,7 @@ def document() -> JSON:
             "deploy token. The controller does the work; this API reads and writes what it works "
             "from.",
         },
+        "tags": [{"name": each.name, "description": each.about} for each in SUBJECTS],
         "paths": paths,
         "components": {"schemas": _schemas(), "securitySchemes": _SECURITY},
     }
@@ -67,7 +70,12 @@ _SECURITY: JSON = {
         "scheme": "bearer",
         "description": "The kubeconfig's token in local mode; a deploy token where one is enough.",
     },
-    "Token": {"type": "apiKey", "in": "query", "name": TOKEN_QUERY},
+    "Token": {
+        "type": "apiKey",
+        "in": "query",
+        "name": TOKEN_QUERY,
+        "description": "A deploy token, as clients of today send it; a header is in no access log.",
+    },
     "Signature": {
         "type": "apiKey",
         "in": "header",
@@ -94,6 +102,7 @@ def _operation(route: Route) -> JSON:
     operation: JSON = {
         "operationId": route.operation,
         "summary": route.summary,
+        "tags": [SUBJECT_OF[route.operation].name],
         "parameters": [
             *_path_parameters(route),
             *map(_query_parameter, route.query),
@@ -126,6 +135,9 @@ _HEADERS: tuple[JSON, ...] = (
 )
 
 
+_NAMES = {"toolname": "The tool.", "deployment_id": "The deployment."}
+
+
 def _path_parameters(route: Route) -> list[JSON]:
     names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
     return [
@@ -133,6 +145,7 @@ def _path_parameters(route: Route) -> list[JSON]:
             "name": name,
             "in": "path",
             "required": True,
+            "description": _NAMES[name],
             "schema": {"type": "string", "pattern": f"^{PATTERNS[name]}$"},
         }
         for name in names
@@ -174,7 +187,7 @@ def _responses(route: Route) -> JSON:
         done = {"description": "Events", "content": {"text/event-stream": {"schema": _TEXT}}}
     if route.may_wait:
         failures[429] = _answer(_WORDS[429], _ref("Problem"))
-    answers = {route.done: done, **failures}
+    answers = {route.done: done, **dict(sorted(failures.items()))}
     return {str(code): answer for code, answer in answers.items()}
 
 
@@ -218,7 +231,11 @@ def _schemas() -> JSON:
         schemas[name]["required"] = [
             field for field in schemas[name].get("required", ()) if _is_always_there(name, field)
         ]
-    return schemas | _PLAIN
+    schemas |= _PLAIN
+    return {
+        name: schema | ({"examples": [EXAMPLES[name]]} if name in EXAMPLES else {})
+        for name, schema in schemas.items()
+    }
 
 
 def _is_always_there(name: str, field: str) -> bool:
