@@ -62,5 +62,7 @@ def test_the_checks_run_on_the_versions_that_the_program_runs_on() -> None:
 
 def test_every_dependency_is_explained() -> None:
     explained = set(re.findall(r"(?m)^\| `([^`]+)`", tree.text(Path("docs/dependencies.md"))))
+    debian = [line.split() for line in tree.text(Path(".ci/debian-packages")).splitlines()]
     asked = {name for path in INPUTS for name in _asked_for(path)}
+    asked |= {words[1] for words in debian if words[0] != "#"}
     assert {_normal(name) for name in explained} == asked
