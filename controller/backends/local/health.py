@@ -9,7 +9,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 
 import aiohttp
@@ -20,6 +20,8 @@ from controller.models.toolconfig import ContinuousRun
 
 Check = Callable[[], Awaitable[str]]
 
+_HEARD = 16 * 1024
+_TOLD = 200
 _NOBODY = "nothing listens on the port that PORT names"
 
 
@@ -81,14 +83,21 @@ async def _connect(host: str, port: int, seconds: float) -> str:
 
 
 async def _script(script: str, launch: Launch, seconds: float) -> str:
+    with _listening() as (printed, writing):
+        why = await _run_script(script, launch, seconds, writing)
+    said = _last_line(bytes(printed))
+    return f"{why}: {said}" if why and said else why
+
+
+async def _run_script(script: str, launch: Launch, seconds: float, output: int) -> str:
     try:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", bound.__file__, *split(script)),
             cwd=launch.cwd,
             env=dict(launch.env),
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
         )
     except OSError as error:
@@ -105,3 +114,35 @@ async def _script(script: str, launch: Launch, seconds: float) -> str:
     if code == bound.NOT_FOUND:
         return f"the health check script was not found: {split(script)[0]}"
     return "" if code == 0 else f"the health check script exited with code {code}"
+
+
+@contextlib.contextmanager
+def _listening() -> Iterator[tuple[bytearray, int]]:
+    """The end of what is written to the descriptor, which is read without a stop.
+
+    A pipe of our own: what a script leaves behind may hold the other end for as long as it likes.
+    """
+    printed, (reading, writing) = bytearray(), os.pipe()
+    os.set_blocking(reading, False)
+
+    def read() -> None:
+        with contextlib.suppress(BlockingIOError):
+            printed.extend(os.read(reading, _HEARD))
+            del printed[:-_HEARD]
+
+    loop = asyncio.get_running_loop()
+    loop.add_reader(reading, read)
+    try:
+        yield printed, writing
+    finally:
+        loop.remove_reader(reading)
+        os.close(writing)
+        read()
+        os.close(reading)
+
+
+def _last_line(printed: bytes) -> str:
+    """The last line that says anything, as far as a message has room."""
+    lines = printed.decode(errors="replace").splitlines()
+    words = ["".join(c for c in line if c.isprintable()).strip() for line in lines]
+    return next((line[:_TOLD] for line in reversed(words) if line), "")

@@ -1,6 +1,7 @@
 """What a failed health check says to who wrote the component: never the client's own words."""
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -70,3 +71,45 @@ async def test_no_answer_in_time() -> None:
     with socket.create_server((HOST, 0)) as silent:
         port = silent.getsockname()[1]
         assert await said(port, seconds=0.1) == "GET /up did not answer within 0.1 s"
+
+
+async def asked(script: str, directory: Path, seconds: float = 5) -> str:
+    run = ContinuousRun(command="web", health_check_script=script)
+    launch = Launch(("web",), directory, {"PATH": os.defpath}, {})
+    check = health.check_for(run, None, launch, HOST, timedelta(seconds=seconds))
+    assert check is not None
+    return await check()
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("true", ""),
+        ("echo it is well", ""),
+        ("false", "the health check script exited with code 1"),
+        (
+            "sh -c 'echo first; echo the queue is full >&2; echo; exit 3'",
+            "the health check script exited with code 3: the queue is full",
+        ),
+        (
+            r"""sh -c "printf '\\033[31mcaf\\351\n'; exit 3" """,
+            "the health check script exited with code 3: [31mcaf\ufffd",
+        ),
+        ("no-such-program", "the health check script was not found: no-such-program"),
+    ],
+)
+async def test_a_script_that_fails_is_told_with_its_last_line(
+    script: str, expected: str, tmp_path: Path
+) -> None:
+    assert await asked(script, tmp_path) == expected
+
+
+async def test_a_script_that_prints_without_end_is_told_by_its_end(tmp_path: Path) -> None:
+    script = "sh -c 'yes | head -c 1000000; echo full; exit 3'"
+    assert await asked(script, tmp_path) == "the health check script exited with code 3: full"
+
+
+async def test_a_script_that_hangs_is_told_with_its_last_line(tmp_path: Path) -> None:
+    why = await asked("sh -c 'echo waiting for the database; sleep 60'", tmp_path, seconds=0.5)
+    expected = "the health check script did not end within 0.5 s: waiting for the database"
+    assert why == expected
