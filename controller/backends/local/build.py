@@ -172,6 +172,8 @@ class LocalBuild:
         elif story is not None:
             message = result.get("error") or story.text
         unhappy = state in (base.BuildState.FAILED, base.BuildState.TIMED_OUT)
+        if message and not result.get("error"):  # the builder could not say it itself
+            logs.note(self.directory / LOG, message, self._machine.clock())
         tail = logs.tail(self.directory / LOG, _TAIL) if unhappy else []
         return replace(
             self.shown,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from controller import errors
 from controller.backends.base import JobPhase
-from controller.backends.local import files, health, images, records, shims
+from controller.backends.local import files, health, images, logs, records, shims
 from controller.backends.local.launch import Launch, launch
 from controller.backends.local.machine import Machine
 from controller.backends.local.tasks import Tasks
@@ -35,6 +35,7 @@ class Instance:
         self._machine, self._directory = machine, directory
         self._image, self._run = what
         self._data = machine.layout.data(tool)
+        self._log = Path("..", "..", "logs", f"{directory.name}.log")
         self._changed = changed
         self._tasks = Tasks()
         self._stored = records.instance(files.read_json(directory / "instance.json"))
@@ -109,8 +110,7 @@ class Instance:
 
     async def _spawn(self, started: Launch) -> shims.Shim:
         await asyncio.to_thread(files.make_directory, self._data)
-        log = Path("..", "..", "logs", f"{self._directory.name}.log")
-        return await shims.start(self._directory, self._machine.command(started, log))
+        return await shims.start(self._directory, self._machine.command(started, self._log))
 
     async def _watch(self, shim: shims.Shim, check: health.Check | None) -> str:
         """Until the process has ended; why it did, for people."""
@@ -133,8 +133,9 @@ class Instance:
         if self.record.phase is not JobPhase.UP:
             why = await self._until_up(check)
             if why:
-                self._note(trouble=Reason.HEALTH_CHECK_FAILED)
-                return f"health check not passed in {_text(timings.start_timeout)}: {why}"
+                why = f"health check not passed in {_text(timings.start_timeout)}: {why}"
+                self._note(trouble=Reason.HEALTH_CHECK_FAILED, message=why)
+                return why
             self._note(phase=JobPhase.UP, trouble=None, message="")
         failures = 0
         while check is None or failures < timings.failures:
@@ -168,13 +169,16 @@ class Instance:
         trouble = self.record.trouble
         if len(ends) >= settings.crash_loop and trouble is not Reason.HEALTH_CHECK_FAILED:
             trouble = Reason.CRASH_LOOP
+        outlook = f"starts again in {_text(pause)}"
+        log = self._directory / self._log
+        await asyncio.to_thread(logs.note, log, f"{why}; {outlook}", now)
         self._note(
             phase=JobPhase.DOWN,
             restarts=self.record.restarts + 1,
             ends=ends[-50:],
             trouble=trouble,
             message=f"{why} ({len(ends)} times)" if trouble is Reason.CRASH_LOOP else why,
-            outlook=f"starts again in {_text(pause)}",
+            outlook=outlook,
         )
         await asyncio.sleep(pause.total_seconds())
 

@@ -1,21 +1,36 @@
 """Read what shims wrote: the last lines, and what follows, across rotation and several files.
 
 Used for builds and for jobs. Lines begin with a UTC time stamp, which is what puts the lines of
-several files in order.
+several files in order. `note` adds how a process ended, which no process can print itself.
 """
 
 import asyncio
+import contextlib
 import heapq
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
 POLL = timedelta(seconds=0.25)
 _BLOCK = 64 * 1024
 _STAMP = len("2026-11-21T23:01:49.059Z ")
+
+
+def note(path: Path, text: str, now: datetime) -> None:
+    """Add a line of our own, in brackets, to the log of a process that has ended.
+
+    What finds no room on the disk is left out: the record of the end does not depend on it.
+    """
+    stamp = f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}Z"
+    with contextlib.suppress(OSError):
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(file, f"{stamp} [{text}]\n".encode())
+        finally:
+            os.close(file)
 
 
 def tail(path: Path, lines: int) -> list[str]:

@@ -147,7 +147,9 @@ class ScheduledJob:
                 await self._finish(run, story)
             else:
                 pause = self._machine.settings.restarts.retry_first * 2**run.tries
-                await asyncio.sleep(min(pause, _LATEST_RETRY).total_seconds())
+                pause = min(pause, _LATEST_RETRY)
+                await self._note(f"{story.text}; tried again in {pause.total_seconds():g} s")
+                await asyncio.sleep(pause.total_seconds())
                 self._remember(replace(self._runs, current=replace(run, tries=run.tries + 1)))
 
     async def _try(self, place: Path) -> shims.Exit | None:
@@ -172,13 +174,14 @@ class ScheduledJob:
             await asyncio.to_thread(files.make_directory, directory)
         command = self._machine.command(
             launch(self._run, image, data, None),
-            Path("..", "..", "logs", f"{self.definition.generation}-0.log"),
+            Path("..", "..", self._log),
         )
         command = replace(command, timeout=timedelta(seconds=self._run.timeout))
         return await shims.start(place, command)
 
     async def _finish(self, run: records.RunRecord, story: shims.Exit | None) -> None:
         result = story.text if story else "the image was not on this machine"
+        await self._note(result)
         done = replace(
             run,
             ended=self._machine.clock(),
@@ -191,6 +194,15 @@ class ScheduledJob:
             await shims.remove(place)
         logs.forget(self._directory / "logs")
         self._machine.on_change(self._tool)
+
+    @property
+    def _log(self) -> Path:
+        return Path("logs", f"{self.definition.generation}-0.log")
+
+    async def _note(self, how: str) -> None:
+        """Add to the log how a try ended: what prints nothing is seen to have run, too."""
+        now = self._machine.clock()
+        await asyncio.to_thread(logs.note, self._directory / self._log, how, now)
 
     def _place(self, run: records.RunRecord) -> Path:
         return self._directory / "instances" / f"{int(run.due.timestamp())}-{run.tries}"

@@ -76,7 +76,6 @@ class Shim:
             output = self._start()
         except (OSError, subprocess.SubprocessError) as failure:
             error = _start_error(self._spec, failure)
-            self._log.line(error)
             self._status = 127 << 8
         else:
             self._stay(output)
@@ -215,10 +214,6 @@ class Log:
                 lines, self._rest = [*lines, self._rest], b""
             self._append([part for line in lines for part in _cut(line)])
         return bool(data)
-
-    def line(self, text: str) -> None:
-        """Add a line of our own."""
-        self._append([text.encode()])
 
     def close(self) -> None:
         """Write what came without a newline."""

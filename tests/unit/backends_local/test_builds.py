@@ -210,6 +210,7 @@ async def test_a_build_that_takes_too_long_is_stopped(
         build = await built(local, request)
     assert build.state is base.BuildState.TIMED_OUT
     assert build.message == "the build took longer than 1 s and was stopped"
+    assert build.log_tail[-1] == "[the build took longer than 1 s and was stopped]"
 
 
 async def test_an_image_that_is_too_large_fails(site: Site, source: Source) -> None:

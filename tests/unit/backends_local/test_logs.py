@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from controller.backends.local import logs
@@ -32,6 +33,20 @@ def test_half_a_line_is_not_there_yet(tmp_path: Path) -> None:
     with log.open("a") as file:
         file.write(stamp(2) + "hal")
     assert logs.without_stamps(logs.tail(log, 10)) == ("whole",)
+
+
+NOW = datetime(2026, 11, 22, 5, 31, 36, 209_900, tzinfo=UTC)
+
+
+def test_a_line_of_our_own_has_its_time_and_brackets(tmp_path: Path) -> None:
+    log = tmp_path / "1-0.log"
+    logs.note(log, "exited with code 7", NOW)
+    assert logs.tail(log, 9) == ["2026-11-22T05:31:36.209Z [exited with code 7]"]
+
+
+def test_a_line_that_finds_no_place_is_left_out(tmp_path: Path) -> None:
+    logs.note(tmp_path / "gone" / "1-0.log", "exited with code 7", NOW)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_long_logs_are_read_from_their_end(tmp_path: Path) -> None:

@@ -75,6 +75,8 @@ async def test_a_version_that_never_gets_healthy_leaves_the_old_process_alone(si
         job = await job_that(local, answered_badly)
         assert (job.spec, job.serving, job.status.healthy) == (bad, good, False)
         assert job.status.trouble is Reason.HEALTH_CHECK_FAILED
+        why = "health check not passed in 2 s: GET / answered 500"
+        assert job.status.messages == (why,)
         assert "ready" in job.status.log_tail
         assert await site.ask() == before
 
@@ -129,7 +131,7 @@ async def test_a_version_that_crashes_is_a_crash_loop_with_its_last_lines(
     assert job.status.restarts >= 3
     assert job.status.messages == ("exited with code 7 (3 times)",)
     assert job.status.outlook.startswith("starts again in ")
-    assert job.status.log_tail[-1] == "oh"
+    assert job.status.log_tail[:2] == ("oh", "[exited with code 7; starts again in 0.05 s]")
     assert await site.ask() == before
 
 
@@ -138,6 +140,9 @@ async def test_a_command_that_is_not_there_says_so(site: Site, local: LocalBacke
     await local.jobs.apply(TOOL, base.JobSpec("web", site.image, run))
     job = await job_that(local, lambda job: job.status.trouble is not None)
     assert job.status.messages[0].startswith("command not found: no-such-program (3 times)")
+    assert job.status.log_tail[0].startswith(
+        "[command not found: no-such-program; starts again in "
+    )
 
 
 async def test_a_killed_process_is_started_again(site: Site, local: LocalBackend) -> None:
