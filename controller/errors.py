@@ -33,12 +33,20 @@ class Waiting(EdgeError):
 class Transient(EdgeError):
     """A fault that may pass: network, 5xx, time-out, lost write race.
 
-    `after` is what the other side asked for (Retry-After), if it did.
+    `after` is what the other side asked for (Retry-After), if it did. `latest` is how long may be
+    waited at most, however often it failed before: something else is due then.
     """
 
-    def __init__(self, reason: str, message: str, after: timedelta | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        after: timedelta | None = None,
+        latest: timedelta | None = None,
+    ) -> None:
         super().__init__(reason, message)
         self.after = after
+        self.latest = latest
 
 
 class Terminal(EdgeError):

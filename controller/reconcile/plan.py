@@ -15,7 +15,7 @@ from controller.models.reasons import Reason
 from controller.models.toolconfig import ReuseBuild
 from controller.models.tooldeployment import State, ToolDeployment
 from controller.reconcile import actions, ending, running, sources, words
-from controller.reconcile.observed import Observed
+from controller.reconcile.observed import Observed, Policy
 from controller.reconcile.steps import Case, Ending, Plan, Step
 from controller.reconcile.turns import Turns, take_turns
 
@@ -36,7 +36,8 @@ def make_plan(observed: Observed, now: datetime) -> Plan:
     turns = take_turns(observed.unfinished)
     steps = [_next_step(observed, turns.active, now)] if turns.active else []
     told = (ending.with_what_runs(step, observed) for step in steps + _aside(turns))
-    return Plan(tuple(told), _forget(observed))
+    latest = _latest(observed.policy, steps[0], now) if steps else None
+    return Plan(tuple(told), _forget(observed), latest)
 
 
 def _next_step(observed: Observed, deployment: ToolDeployment, now: datetime) -> Step:
@@ -220,6 +221,15 @@ def _aside(turns: Turns) -> list[Step]:
         waits = Step(deployment, Reason.WAITING_FOR_TURN, message, position=position, behind=name)
         steps.append(waits)
     return steps
+
+
+def _latest(policy: Policy, step: Step, now: datetime) -> timedelta | None:
+    """Until the deadline, or until the time for cleaning up is over."""
+    if step.ending:
+        return None
+    status = step.deployment.status
+    due = status.ending_since + policy.cleanup_timeout if status.ending_since else status.deadline
+    return due - now if due is not None and due > now else None
 
 
 def _forget(observed: Observed) -> tuple[actions.DeleteDeployment, ...]:

@@ -44,7 +44,8 @@ class Reconciler:
             await self._report(step, outcomes, began)
         for outcome in outcomes:
             if isinstance(outcome.error, Transient):
-                raise outcome.error
+                error = outcome.error
+                raise Transient(error.reason, error.message, error.after, plan.latest) from error
         return Result(after=_next_look(plan, outcomes))
 
     async def _report(
@@ -66,6 +67,7 @@ class Reconciler:
 def _next_look(plan: steps.Plan, outcomes: tuple[actions.Outcome, ...]) -> timedelta | None:
     waits = [o.error.after for o in outcomes if isinstance(o.error, Waiting)]
     waits += [step.after for step in plan.steps if step.after is not None]
+    waits += [plan.latest] if plan.latest is not None else []
     if any(step.ending for step in plan.steps) and len(plan.steps) > 1:
         waits.append(timedelta())  # the next in line begins at once
     return min(waits, default=None)

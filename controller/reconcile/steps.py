@@ -92,10 +92,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One step per unfinished deployment, and the deployments to forget."""
+    """One step per unfinished deployment, and the deployments to forget.
+
+    `latest` is when something is due that nobody will tell of (a deadline): look again by then,
+    whatever else is waited for.
+    """
 
     steps: tuple[Step, ...] = ()
     forget: tuple[DeleteDeployment, ...] = ()
+    latest: timedelta | None = None
 
     @property
     def actions(self) -> tuple[Action, ...]:

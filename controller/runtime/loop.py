@@ -130,6 +130,9 @@ class Loop:
                 return "waiting"
             case errors.Transient():
                 delay = self._queue.retry(key, error.after or timedelta())
+                if error.latest is not None and error.latest < delay:
+                    delay = error.latest
+                    self._queue.add_after(key, delay)
                 _log.info(
                     "reconcile_tries_again",
                     reason=error.reason,

@@ -29,8 +29,13 @@ ANSWERS = ("silence", "reset", "503", "garbage", "wrong", "404")
 MOMENTS = (0.0, 1.0, 3.0, 4.5, 6.0)
 REFS = ("main", "hang")
 TROUBLE = [*itertools.product(REQUESTS, ANSWERS, MOMENTS, REFS)]
-FOUND = [(("GET", "/jobs"), "reset", 6.0, "hang"), (("PUT", "/cancel"), "503", 3.0, "hang")]
-CASES = [*FOUND, *random.Random(1).sample(TROUBLE, 198 if trials.WHOLE else 10)]
+FOUND = [
+    (("GET", "/jobs"), "reset", 6.0, "hang"),
+    (("PUT", "/cancel"), "503", 3.0, "hang"),
+    (("POST", "/builds"), "wrong", 0.0, "main"),
+    (("GET", "/builds"), "silence", 4.5, "hang"),
+]
+CASES = [*FOUND, *random.Random(1).sample(TROUBLE, 196 if trials.WHOLE else 8)]
 PARTS = 4
 LOST = [step / 2 for step in range(20 if trials.WHOLE else 2)]
 
@@ -47,8 +52,7 @@ def ends(trouble: tuple[Fault, ...], moment: float, ref: str, forgets: bool = Fa
             world.tape.plan = trouble
             if forgets:
                 world.builds.runs.clear()
-            limit = POLICY.deployment_timeout + AFTER_ITS_DEADLINE + timedelta(seconds=moment)
-            await world.ended(limit.total_seconds())
+            await world.ended((POLICY.deployment_timeout + 2 * AFTER_ITS_DEADLINE).total_seconds())
             (found,) = await world.deployments()
             wrong.extend(_end(found))
             world.tape.plan = ()

@@ -101,6 +101,18 @@ ANSWERS: list[tuple[str, list[Result | Exception], str, list[float]]] = [
     ("a refusal is not tried again", [errors.Terminal("JobRefused", "no")], "terminal", [0]),
     ("a bug backs off", [ZeroDivisionError("x"), ZeroDivisionError("x"), DONE], "bug", [0, 1, 3]),
     (
+        "what is due earlier is looked at then",
+        [
+            NO_ANSWER,
+            NO_ANSWER,
+            NO_ANSWER,
+            errors.Transient("Retrying", "busy", 20 * SECOND, latest=3 * SECOND),
+            DONE,
+        ],
+        "transient",
+        [0, 1, 3, 7, 10],
+    ),
+    (
         "success ends the backoff",
         [NO_ANSWER, NO_ANSWER, Result(10 * SECOND), NO_ANSWER, DONE],
         "transient",

@@ -486,6 +486,33 @@ def test_what_has_nearly_settled_is_not_looked_at_in_a_loop() -> None:
     assert step.after == timedelta(milliseconds=250)
 
 
+GOES_ON = (build(state=BuildState.RUNNING, by="d1"),)
+STOPPING = started(ago(60), failure=LOST, ending_since=ago(20))
+LATEST = {
+    "it is looked at again by its deadline": (
+        observed(deployment(status=started(ago(3590))), builds=GOES_ON),
+        timedelta(seconds=10),
+    ),
+    "what is overdue is ended now": (
+        observed(deployment(status=started(ago(3601))), builds=GOES_ON),
+        None,
+    ),
+    "what is being stopped is looked at when there is no more time for it": (
+        observed(deployment(status=STOPPING), builds=GOES_ON),
+        timedelta(seconds=10),
+    ),
+    "nothing is due any more for what ends": (observed(deployment(status=STOPPING)), None),
+    "nothing is due for a tool that rests": (observed(), None),
+}
+
+
+@pytest.mark.parametrize(("seen", "expected"), LATEST.values(), ids=LATEST.keys())
+def test_when_it_is_looked_at_again_at_the_latest(
+    seen: Observed, expected: timedelta | None
+) -> None:
+    assert make_plan(seen, NOW).latest == expected
+
+
 def test_what_has_not_succeeded_names_what_goes_on_running() -> None:
     d9 = deployment("d9", status=started(at=ago(5), failure=LOST))
     seen = observed(
