@@ -1,8 +1,8 @@
 """The HTTP API as an aiohttp application: the table of routes, and what surrounds every handler.
 
 Made by the composition roots, on its own (`ptd api`) or below a prefix (`ptd local`). The order for
-each request: the body is read, the tool's name is checked, the caller is admitted, the query is
-checked, the handler runs. Handlers know no HTTP.
+each request: the tool's name is checked, the caller is admitted, the query is checked, the body is
+read, the handler runs. Handlers know no HTTP.
 """
 
 import re
@@ -27,6 +27,7 @@ from controller.api.deploytokens import DeployTokens, Secrets, TokenRoutes
 from controller.api.events import Events
 from controller.api.generate import Existing, Generator, Nothing
 from controller.api.health import Health
+from controller.api.intake import Intake, Room
 from controller.api.problems import Refused
 from controller.api.routes import PATTERNS, ROUTES, Body, Route
 from controller.api.sight import Sight
@@ -57,6 +58,7 @@ class Parts:
     trust: Trust = field(default_factory=Trust)
     policy: Policy = field(default_factory=Policy)
     limits: Limits = field(default_factory=Limits)
+    room: Room = field(default_factory=Room)
     token_lifetime: timedelta = LIFETIME
     existing: Existing = field(default_factory=Nothing)
     prepare: Prepare = leave
@@ -100,7 +102,7 @@ def application(
 
 
 class _Service:
-    """The gate, and the handler of every operation."""
+    """The gate, the room for bodies, and the handler of every operation."""
 
     def __init__(self, parts: Parts) -> None:
         tokens = DeployTokens(parts.secrets, parts.clock, parts.token_lifetime)
@@ -112,6 +114,8 @@ class _Service:
         token_routes = TokenRoutes(tokens, parts.prepare)
         waiting = Waiting(sight, parts.changes, deployments.shown)
         self.gate = Gate(parts.trust, tokens)
+        self.intake = Intake(parts.room)
+        self.webhooks = Webhooks(parts.store, parts.secrets, parts.clock)
         self.handlers: Mapping[str, Handler] = {
             "healthz": parts.health.show,
             "get_tool_config": configs.show,
@@ -132,7 +136,7 @@ class _Service:
             "wait_for_tool_deployment": waiting.wait,
             "stream_tool_deployment": Events(sight, parts.changes).stream,
             "delete_tool_deployment": deployments.delete,
-            "receive_webhook": Webhooks(parts.store, parts.secrets, parts.clock).receive,
+            "receive_webhook": self.webhooks.receive,
         }
 
 
@@ -140,23 +144,38 @@ def _served(route: Route, service: Callable[[], _Service]) -> WebHandler:
     async def handle(request: web.Request) -> web.StreamResponse:
         request[middlewares.ROUTE] = route.path
         request[middlewares.PROBLEMS] = route.problems
-        known = _headers(request)
-        preferred = preferring.seconds(known.get("Prefer", ""))
+        headers = _headers(request)
+        preferred = preferring.seconds(headers.get("Prefer", ""))
         request[middlewares.HOLDS] = route.holds or "wait" in request.query or bool(preferred)
-        body = await _body(request, route)
-        tool = request.match_info.get("toolname", "")
-        caller = Trigger.WEBHOOK if route.needs is Needs.SIGNATURE else Trigger.API
-        if route.needs is not Needs.NOTHING:
-            _check_names(tool, request.match_info.get("deployment_id", ""))
-            if route.needs is not Needs.SIGNATURE:
-                caller = await service().gate.admit(request, tool, route.needs)
-            request[middlewares.CALLER] = caller.value
-        reading.query(request.query, route.known_query)
-        call = Call(tool, caller, dict(request.match_info), dict(request.query), body, known)
-        answer = await service().handlers[route.operation](call)
+        # The call is named by its handler alone, which may forget the body while it waits.
+        answer = await service().handlers[route.operation](
+            await _call(request, route, headers, service())
+        )
         return _response(answer) if isinstance(answer, Answer) else await _streamed(request, answer)
 
     return handle
+
+
+async def _call(
+    request: web.Request, route: Route, headers: Mapping[str, str], service: _Service
+) -> Call:
+    """What is asked for, by somebody who may; Refused. The body is read last."""
+    tool = request.match_info.get("toolname", "")
+    caller, proven = Trigger.API, True
+    if route.needs is not Needs.NOTHING:
+        _check_names(tool, request.match_info.get("deployment_id", ""))
+        if route.needs is Needs.SIGNATURE:
+            caller, proven = Trigger.WEBHOOK, await service.webhooks.admit(tool, headers)
+        else:
+            caller = await service.gate.admit(request, tool, route.needs)
+        request[middlewares.CALLER] = caller.value
+    reading.query(request.query, route.known_query)
+    body: object = reading.ABSENT
+    if route.body is not Body.NONE:
+        read = reading.raw if route.body is Body.SIGNED else reading.body
+        with service.intake.place(tool, proven=proven) as place:
+            body = await read(request, place)
+    return Call(tool, caller, dict(request.match_info), dict(request.query), body, headers)
 
 
 def _headers(request: web.Request) -> dict[str, str]:
@@ -167,12 +186,6 @@ def _headers(request: web.Request) -> dict[str, str]:
         for name, lines in sent.items()
         if lines
     }
-
-
-async def _body(request: web.Request, route: Route) -> object:
-    if route.body is Body.SIGNED:
-        return await reading.raw(request)
-    return await reading.body(request) if route.body is not Body.NONE else reading.ABSENT
 
 
 def _check_names(tool: str, deployment: str) -> None:

@@ -41,8 +41,7 @@ async def errors_in_our_form(request: web.Request, handler: Handler) -> web.Stre
         problem = problems.of(error)
         if problem.bug:
             _log.error("request_failed", route=request.get(ROUTE, _NO_ROUTE), exc_info=error)
-        headers = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
-        return _failed(request, problem, headers)
+        return _failed(request, problem, problem.headers)
 
 
 def _failed(

@@ -29,9 +29,9 @@ _WORDS = {
     408: "The body did not arrive in time",
     413: "The body is too large",
     422: "Something in the request is not valid; one message per mistake",
-    429: "Not finished yet, or too many wait: ask again after Retry-After",
+    429: "Not finished yet, or too many ask at once: ask again after Retry-After",
     500: "The platform has a fault",
-    503: "The service cannot do its work",
+    503: "The service cannot do its work now",
 }
 _TEXT: JSON = {"type": "string"}
 _STRINGS: JSON = {"type": "array", "items": {"type": "string"}}
@@ -180,13 +180,13 @@ def _responses(route: Route) -> JSON:
         {401, 403, 404} if route.needs is not Needs.NOTHING else set()
     )
     failures = {code: _failure(route, code) for code in sorted(codes)}
-    if 503 in failures:
+    if route.answers is Shape.HEALTH:
         failures[503] = _answer(_WORDS[503], _success(route.answers))
     done = _answer("Done", _success(route.answers))
     if route.answers is Shape.EVENTS:
         done = {"description": "Events", "content": {"text/event-stream": {"schema": _TEXT}}}
     if route.may_wait:
-        failures[429] = _answer(_WORDS[429], _ref("Problem"))
+        failures[429] = _answer(_WORDS[429], {"anyOf": [_ref("Problem"), _ref("Failed")]})
     answers = {route.done: done, **dict(sorted(failures.items()))}
     return {str(code): answer for code, answer in answers.items()}
 

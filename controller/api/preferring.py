@@ -11,6 +11,7 @@ from dataclasses import replace
 from controller.api import texts
 from controller.api.calls import Answer, Call, Handler
 from controller.api.problems import Refused
+from controller.api.reading import ABSENT
 from controller.api.waiting import Waiting
 
 # One preference, or a parameter of one; a quoted value may hold anything.
@@ -39,7 +40,9 @@ def able(make: Handler, waiting: Waiting) -> Handler:
         if not held:
             return made
         parts = {**call.parts, "deployment_id": made.data["deploy_id"]}
-        ended = await waiting.wait(replace(call, parts=parts, query={"timeout": held}))
+        # Without its body, which nobody shall hold for as long as this takes.
+        call = replace(call, parts=parts, query={"timeout": held}, body=ABSENT)
+        ended = await waiting.wait(call)
         headers = {name: made.headers[name] for name in ("Location", "Link")}
         headers |= {**ended.headers, "Preference-Applied": f"wait={held}"}
         return replace(ended, headers=headers)

@@ -7,7 +7,9 @@ frameworks here.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 from controller import errors
@@ -20,8 +22,8 @@ class Refused(Exception):
     """The request cannot be granted: a status code, and messages, the most useful one first.
 
     `reason` says the same to machines, where the code alone is too little, and brings its hint;
-    `hint` is what to do next where there is no reason. `mistakes` are those of a config's text:
-    `controller.config.Problem.as_dict`, and the `file` that they are in.
+    `hint` is what to do next where there is no reason; `after` when to try again. `mistakes` are
+    those of a config's text: `controller.config.Problem.as_dict`, and the `file` that they are in.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class Refused(Exception):
         *messages: str,
         reason: Reason | None = None,
         hint: str = "",
+        after: timedelta | None = None,
         mistakes: Sequence[Mapping[str, object]] = (),
     ) -> None:
         super().__init__(messages[0])
@@ -37,6 +40,7 @@ class Refused(Exception):
         self.messages = messages
         self.reason = reason
         self.hint = hint
+        self.after = after
         self.mistakes = tuple(mistakes)
 
 
@@ -50,7 +54,16 @@ class Problem:
     reason: Reason | None = None
     detail: str = ""
     hint: str = ""
+    after: timedelta | None = None
     mistakes: tuple[Mapping[str, object], ...] = ()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the header of the answer says of it."""
+        said = {"WWW-Authenticate": "Bearer"} if self.status == HTTPStatus.UNAUTHORIZED else {}
+        if self.after is not None:
+            said["Retry-After"] = str(ceil(self.after.total_seconds()))
+        return said
 
     @property
     def record(self) -> dict[str, Any]:
@@ -83,7 +96,7 @@ class Problem:
 def of(error: Exception) -> Problem:
     """What an exception means for the client. Details of the platform stay inside.
 
-    No 502 and no 503: the Toolforge client would replace the text by its own.
+    No 502 and no 503 where the Toolforge client asks: it would replace the text by its own.
     """
     match error:
         case Refused():
@@ -92,6 +105,7 @@ def of(error: Exception) -> Problem:
                 error.messages,
                 reason=error.reason,
                 hint=error.hint,
+                after=error.after,
                 mistakes=error.mistakes,
             )
         case store_errors.Conflict():

@@ -33,6 +33,11 @@ def proves(headers: Mapping[str, str], body: bytes, secret: bytes) -> bool:
     return hmac.compare_digest(secret, _bytes(headers.get(GITLAB_TOKEN, "")))
 
 
+def is_signed(headers: Mapping[str, str]) -> bool:
+    """Whether the proof is a signature, so that only the body tells whether it is right."""
+    return any(name in headers for name in _SIGNATURES)
+
+
 def pushed(body: bytes) -> Push:
     """The push that the body tells of, if it tells of one that can be understood."""
     try:

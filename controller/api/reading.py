@@ -1,7 +1,7 @@
 """What a request says: its JSON body and its query parameters, read with limits.
 
-Called by `app` before a handler runs; handlers get plain values. What cannot be read is refused
-with the sentences of the existing service.
+Called by `app` before a handler runs, which gives each body an `intake.Place`; handlers get plain
+values. What cannot be read is refused with the sentences of the existing service.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
 from controller.api import texts
+from controller.api.intake import Place
 from controller.api.problems import Refused
 
 MAX_BODY = 256 * 1024
@@ -42,12 +43,13 @@ class Foreign:
     kind: str
 
 
-async def body(request: web.Request) -> object:
+async def body(request: web.Request, place: Place) -> object:
     """The JSON value of a request's body, ABSENT, or Foreign where it is no JSON by type.
 
-    Raises Refused: 413 for more than MAX_BODY, 408 for one that drips, 422 for what is not JSON.
+    Raises Refused: 413 for more than MAX_BODY, 408 for one that drips, 422 for what is not JSON,
+    and where `place` is too small.
     """
-    raw = await _limited(request)
+    raw = await _limited(request, place)
     if not raw:
         return ABSENT
     declared = "Content-Type" in request.headers
@@ -57,13 +59,13 @@ async def body(request: web.Request) -> object:
     return _json(raw)
 
 
-async def raw(request: web.Request) -> bytes:
+async def raw(request: web.Request, place: Place) -> bytes:
     """The bytes of a request's body. Raises Refused: 413 for more than MAX_BODY, 408 for late,
     422 for what is compressed (listeners decode nothing: `auto_decompress` of aiohttp is off)."""
-    return await _limited(request)
+    return await _limited(request, place)
 
 
-async def _limited(request: web.Request) -> bytes:
+async def _limited(request: web.Request, place: Place) -> bytes:
     if (request.content_length or 0) > MAX_BODY:
         raise _too_large()
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
@@ -72,6 +74,7 @@ async def _limited(request: web.Request) -> bytes:
     try:
         async with asyncio.timeout(BODY_WITHIN.total_seconds()):
             async for chunk in request.content.iter_any():
+                place.take(len(chunk))
                 raw += chunk
                 if len(raw) > MAX_BODY:
                     raise _too_large()

@@ -99,7 +99,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         *("POST", f"{_T}/config", "update_tool_config", "Create or replace it", Shape.CONFIG),
         body=Body.CONFIG,
-        failures=(400, 404, 408, 409, 413, 422),
+        failures=(400, 404, 408, 409, 413, 422, 429),
     ),
     Route(
         *("DELETE", f"{_T}/config", "delete_tool_config", "Delete it", Shape.CONFIG),
@@ -196,7 +196,7 @@ ROUTES: tuple[Route, ...] = (
         *("A git host says that something was pushed: look now", Shape.ACCEPTED),
         needs=Needs.SIGNATURE,
         body=Body.SIGNED,
-        failures=(404, 408, 413, 422),
+        failures=(404, 408, 413, 422, 429, 503),
         done=202,
     ),
     Route(

@@ -9,7 +9,7 @@ matters and may run many times). Calls of one tool that come together are one wr
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from controller import errors as edge
@@ -54,16 +54,29 @@ class Webhooks:
         self._pushes: dict[str, Push] = {}
         self._writes: set[asyncio.Task[None]] = set()
 
+    async def admit(self, tool: str, headers: Mapping[str, str]) -> bool:
+        """Whether the header proves already that the sender knows the secret, as GitLab's does.
+
+        Refused with 401 where it proves nothing, and the body cannot either.
+        """
+        if pushes.is_signed(headers):
+            return False
+        await self._check(tool, headers, b"")
+        return True
+
     async def receive(self, call: Call) -> Answer:
         """POST. Refused with 401 without a right signature or token, whether there is a secret."""
         body = call.body if isinstance(call.body, bytes) else b""
-        secret = await self._secret(call.tool)
-        if not pushes.proves(call.headers, body, secret or self._nobodys) or not secret:
-            raise Refused(401, _REFUSED)
+        await self._check(call.tool, call.headers, body)
         if self._is_repeated(call.tool, body):
             return _accepted("This very call came before; nothing more is done for it")
         self._announce(call.tool, pushes.pushed(body))
         return _accepted("The tool's repositories are looked at now")
+
+    async def _check(self, tool: str, headers: Mapping[str, str], body: bytes) -> None:
+        secret = await self._secret(tool)
+        if not pushes.proves(headers, body, secret or self._nobodys) or not secret:
+            raise Refused(401, _REFUSED)
 
     async def _secret(self, tool: str) -> bytes | None:
         """The tool's secret; remembered for seconds, so that a flood asks the platform once."""

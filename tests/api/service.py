@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
+from controller import listening
 from controller.api import app, openapi
 from controller.api.auth import Trust
 from controller.api.changes import Changes
@@ -195,10 +196,16 @@ async def serving(
             changes=changes,
         )
         made = app.application(lambda: change(parts), HttpMetrics(registry))
-        server = TestServer(made)
-        await server.start_server(auto_decompress=False)
+        server = _Server(made)
         async with TestClient(server) as client:
             yield Service(client, tool, store, kept, pages, clock, registry, changes)
+
+
+class _Server(TestServer):
+    """With the settings of our listeners."""
+
+    async def _make_runner(self, **_kwargs: Any) -> listening.Runner:
+        return listening.Runner(self.app, timedelta(seconds=1))
 
 
 class Draws:

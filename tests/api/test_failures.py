@@ -164,10 +164,10 @@ ROWS = {
         "Invalid JSON at position 1: Expecting property name enclosed in double quotes",
         raw=b"{nope",
     ),
-    "broken JSON is told before who asks": Row(
+    "who asks is told before broken JSON": Row(
         "POST config",
-        422,
-        "Invalid JSON at position 1: Expecting property name enclosed in double quotes",
+        401,
+        "The 'x-toolforge-tool' header is required",
         raw=b"{nope",
         headers=NOBODY,
     ),

@@ -1,6 +1,7 @@
 """`Prefer: wait` on a POST, `latest`, and what is not kept: a CI step in one line of curl."""
 
 import asyncio
+import weakref
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +9,10 @@ import pytest
 from multidict import CIMultiDict
 
 from controller.api import preferring
+from controller.api.calls import Answer as CallAnswer
+from controller.api.calls import Call
+from controller.api.sight import Sight
+from controller.api.waiting import Waiting
 from controller.models.tooldeployment import State
 from controller.store import kinds
 from tests.api.service import CONFIG, Answer, Service
@@ -85,6 +90,33 @@ async def test_what_curl_repeats_is_the_same_deployment(configured: Service) -> 
 async def test_a_wait_counts_in_whatever_line_it_comes(configured: Service) -> None:
     answer = await post(configured, "respond-async", "handling=lenient, wait=0", "return=minimal")
     assert (answer.status, answer.headers["Preference-Applied"]) == (429, "wait=0")
+
+
+class Remembered(dict[str, str]):
+    """A body that can be missed."""
+
+
+async def test_a_wait_does_not_hold_the_body_of_its_post(configured: Service) -> None:
+    """Hundreds of KiB each, for as long as thousands of requests are held."""
+    sight = Sight(configured.store, configured.changes)
+    waiting = Waiting(sight, configured.changes, lambda _tool, _found: make(Call(configured.tool)))
+    headers = {"Prefer": "wait=30", "Idempotency-Key": "k"}
+
+    async def make(call: Call) -> CallAnswer:
+        await configured.store.create(kinds.DEPLOYMENTS, call.tool, ID, {})
+        return CallAnswer({"deploy_id": ID}, headers={"Location": "", "Link": ""})
+
+    body = Remembered()
+    known = weakref.ref(body)
+    ask = preferring.able(make, waiting)
+    asking = asyncio.ensure_future(ask(Call(configured.tool, body=body, headers=headers)))
+    del body
+    await until_waiting(configured, 1)
+    assert known() is None
+    await configured.set_status(ID, status=State.SUCCESSFUL)
+    answer = await asking
+    assert isinstance(answer, CallAnswer)
+    assert answer.status == 200
 
 
 async def test_without_a_key_asking_again_would_deploy_again(configured: Service) -> None:

@@ -258,6 +258,34 @@ async def test_pipelined_requests_are_answered_one_after_the_other(service: Serv
     assert answers.count(b"HTTP/1.1 200") == 500
 
 
+async def test_strangers_who_drip_take_little_memory_and_no_room_from_others(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The webhook has to read a body to know whose it is; 200 KiB of each come, and no more."""
+    monkeypatch.setattr(reading, "BODY_WITHIN", reading.BODY_WITHIN / 5)
+    most = 2_000 if trials.WHOLE else 200
+    lines = [
+        f"POST /v1/tool/{service.tool}/webhook HTTP/1.1",
+        "Host: x",
+        f"X-Hub-Signature-256: sha256={'0' * 64}",
+        "Content-Length: 262000",
+    ]
+    process = psutil.Process()
+    before = grown = process.memory_info().rss
+    start, body = ("\r\n".join(lines) + "\r\n\r\n").encode(), b"x" * 200 * 1024
+    slow = [asyncio.create_task(sent(service, start, body)) for _ in range(most)]
+    while not all(each.done() for each in slow):
+        await asyncio.wait(slow, timeout=0.2)
+        grown = max(grown, process.memory_info().rss)
+        began = time.perf_counter()
+        assert (await service.ask("GET", "config")).status == 200
+        assert time.perf_counter() - began < 6, "with two thousand clients in this process"
+    answers = [each.result() for each in slow]
+    # Where two thousand send at once, some are cut before they have read why.
+    assert {b"408", b"429"} <= {answer[9:12] for answer in answers} <= {b"408", b"429", b""}
+    assert grown - before < MOST + most * 24 * 1024, "client and server are in this process"
+
+
 async def test_who_drips_does_not_keep_others_waiting(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
