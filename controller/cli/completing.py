@@ -15,6 +15,11 @@ from click.shell_completion import CompletionItem, get_completion_class
 from controller.cli import remote
 
 _PATIENCE = 2.0
+_STATES = {
+    "cancel": ("pending", "running"),
+    "retry": ("failed", "timed_out", "cancelled"),
+}
+"""The states in which a command is granted (`controller.api.deployments`); others take any."""
 Of = Callable[[dict[str, Any]], list[CompletionItem]]
 
 
@@ -33,11 +38,16 @@ def completion(shell: str) -> None:
 
 
 def deployments(ctx: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
-    """Ids, newest first, with what became of them."""
+    """Ids, newest first, with what became of them: those that the command can do something to."""
+    wanted = _STATES.get(ctx.command.name or "")
 
     def of(shown: dict[str, Any]) -> list[CompletionItem]:
         newest = reversed(shown["deployments"])
-        return [CompletionItem(each["deploy_id"], help=each["status"]) for each in newest]
+        return [
+            CompletionItem(each["deploy_id"], help=each["status"])
+            for each in newest
+            if wanted is None or each["status"] in wanted
+        ]
 
     def newest(shown: dict[str, Any]) -> list[CompletionItem]:
         return of({"deployments": [shown]})

@@ -15,7 +15,11 @@ from controller.cli.main import main
 ANSWERS = {
     "/v1/tool/demo/deployment": '{"data": {"deployments": ['
     '{"deploy_id": "20260101-000000-a", "status": "failed"},'
-    '{"deploy_id": "20260102-000000-b", "status": "running"}]}}',
+    '{"deploy_id": "20260102-000000-b", "status": "successful"},'
+    '{"deploy_id": "20260103-000000-c", "status": "cancelled"},'
+    '{"deploy_id": "20260104-000000-d", "status": "cancelling"},'
+    '{"deploy_id": "20260105-000000-e", "status": "running"},'
+    '{"deploy_id": "20260106-000000-f", "status": "pending"}]}}',
     "/v1/tool/demo/config": '{"data": {"components": {"web": {}, "worker": {}, "job": {}}}}',
 }
 
@@ -34,7 +38,7 @@ class _Answers(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An API with two deployments and three components."""
+    """An API with six deployments and three components."""
     with HTTPServer(("127.0.0.1", 0), _Answers) as server:
         thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -52,9 +56,21 @@ def offered(*words: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("api")
-def test_ids_are_offered_newest_first() -> None:
-    assert offered("wait", "") == ["20260102-000000-b", "20260101-000000-a"]
-    assert offered("cancel", "20260101") == ["20260101-000000-a"]
+@pytest.mark.parametrize("command", ["wait", "status"])
+def test_ids_are_offered_newest_first(command: str) -> None:
+    ids = [f"2026010{number}-000000-{letter}" for number, letter in enumerate("abcdef", 1)]
+    assert offered(command, "") == ids[::-1]
+    assert offered(command, "20260101") == ids[:1]
+
+
+@pytest.mark.usefixtures("api")
+def test_only_what_is_not_over_is_offered_to_be_cancelled() -> None:
+    assert offered("cancel", "") == ["20260106-000000-f", "20260105-000000-e"]
+
+
+@pytest.mark.usefixtures("api")
+def test_only_what_ended_badly_is_offered_to_be_retried() -> None:
+    assert offered("retry", "") == ["20260103-000000-c", "20260101-000000-a"]
 
 
 @pytest.mark.usefixtures("api")
