@@ -75,7 +75,8 @@ def _fetch(local: git.Git, repository: str, ref: str, commit: str) -> None:
             local.cat_file("-e", f"{commit}^{{commit}}")
         except git.GitCommandError:
             why = f"the history of {source} does not hold commit {commit}"
-            raise FetchError(f"{why} of {shown(repository)}; it may have been replaced") from None
+            todo = f"push it, or deploy what {source} holds now"
+            raise FetchError(f"{why} of {shown(repository)}; {todo}") from None
 
 
 def _environment(leash: Leash, login: gitauth.Given) -> dict[str, str]:

@@ -161,7 +161,7 @@ def stand_in(directory: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> N
         (
             lambda r: replace(r, commit="0" * 40),
             "the history of main does not hold commit {commit} of {repository}; "
-            "it may have been replaced",
+            "push it, or deploy what main holds now",
         ),
         (
             lambda r: replace(r, repository="file:///nowhere/x.git"),
