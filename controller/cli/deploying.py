@@ -6,16 +6,18 @@ codes are those of `cli.outcome.Exit`; progress goes to standard error, results 
 
 import json
 import os
+import re
 import signal
 import sys
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
 
-from controller.cli import completing, outcome, polling, remote, report, summary
+from controller.cli import completing, outcome, polling, remote, report, standing, summary
 from controller.cli.following import Following
 from controller.cli.outcome import Exit, Outcome
 from controller.cli.remote import Remote, Reply
@@ -24,6 +26,7 @@ from controller.models import durations
 Command = TypeVar("Command", bound=Callable[..., Any])
 Given = Mapping[str, Any]
 
+_SHA = re.compile(r"[0-9a-fA-F]{40}(?:[0-9a-fA-F]{24})?")
 _PATIENCE = 60.0  # seconds for a request of a job, and what is asked again
 _AT_A_TERMINAL = 3.0  # there somebody waits who can ask again
 _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
@@ -141,18 +144,21 @@ def wait(**given: Any) -> None:
 @_json
 @remote.options
 def status(deployment: str, as_json: bool, **given: Any) -> None:
-    """Show DEPLOYMENT, or the newest one and what polling sees."""
+    """Show DEPLOYMENT, or the newest one and what polling saw last."""
     there = remote.find(given)
     reply = _ask(there, "GET", f"deployment/{deployment}")
-    followed = _followed(there) if deployment == "latest" else {}
+    shown = reply.body["data"] if reply.status == 200 else {}
+    runs = standing.runs_now(there, shown) if deployment == "latest" else None
+    followed = standing.followed(there) if deployment == "latest" else {}
     if as_json:
         shown = _done(reply, given | {"as_json": True})
-        click.echo(json.dumps(shown | ({"polling": followed} if followed else {}), indent=2))
+        more = {"running": runs and asdict(runs), "polling": followed}
+        click.echo(json.dumps(shown | {k: v for k, v in more.items() if v}, indent=2))
         return
     # Without a deployment, what polling says is why.
-    shown = reply.body["data"] if reply.status == 200 else {}
-    told = [*summary.lines(shown), *_end_of(there, shown)] if shown else []
-    for line in told + polling.lines(followed):
+    told = [*summary.lines(shown), *standing.meanwhile(shown, runs)] if shown else []
+    told += _end_of(there, shown) if shown else []
+    for line in told + polling.lines(followed, runs):
         click.echo(line)
     _done(reply, given | {"as_json": False})
 
@@ -169,13 +175,15 @@ def cancel(**given: Any) -> None:
     With --wait, exit code 0 says that it is cancelled.
     """
     there = remote.find(given)
-    shown = _done(_ask(there, "PUT", f"deployment/{given['deployment']}/cancel"), given)
+    reply = _ask(there, "PUT", f"deployment/{given['deployment']}/cancel")
+    shown = _done(_explained(there, reply, given, standing.not_cancelled), given)
+    name = shown["deploy_id"]
     if not given["wait"]:
-        found = f"{shown['deploy_id']}: {shown['status']}"
-        click.echo(json.dumps(shown, indent=2) if given["as_json"] else found)
+        said = f"{name} is being cancelled; `ptd wait {name}` waits for it."
+        click.echo(json.dumps(shown, indent=2) if given["as_json"] else said)
         return
     out = None if given["as_json"] else report.console(stderr=True)
-    ended = Following(there, shown["deploy_id"], given["timeout"], False, out).end()
+    ended = Following(there, name, given["timeout"], False, out).end()
     cancelled = ended.record.get("state") == "cancelled"
     _end(Outcome(Exit.OK if cancelled else ended.code, ended.record), given)
 
@@ -184,7 +192,10 @@ def _make(given: Given, path: str, body: Mapping[str, Any] | None) -> None:
     there = remote.find(given)
     headers = {"Idempotency-Key": given["key"] or _key_of_job()}
     patience = given["timeout"] if given["wait"] else None
-    shown = _done(_ask(there, "POST", path, patience, body=body, headers=headers), given)
+    reply = _ask(there, "POST", path, patience, body=body, headers=headers)
+    if body is None:
+        reply = _explained(there, reply, given, standing.not_retried)
+    shown = _done(reply, given)
     name = shown["deploy_id"]
     if given["wait"]:
         click.echo(f"deployment {name} of {there.tool}", err=True)
@@ -209,16 +220,6 @@ def _follow(there: Remote, name: str, given: Given) -> NoReturn:
             raise remote.Failed(Exit.OUT_OF_TIME, message) from None
     _done(_ask(there, "PUT", f"deployment/{following.name}/cancel"), given)
     _end(following.end(), given)
-
-
-def _followed(there: Remote) -> dict[str, Any]:
-    """What polling sees, by component; nothing where it may not be asked for."""
-    try:
-        reply = there.ask("GET", "polling")
-    except remote.Away:
-        return {}
-    data = reply.body.get("data") if reply.status == 200 else None
-    return dict(data["components"]) if isinstance(data, dict) else {}
 
 
 def _is_to_be_cancelled(said: bool, name: str) -> bool:
@@ -252,11 +253,27 @@ def _done(reply: Reply, given: Given) -> dict[str, Any]:
     _end(outcome.refused(reply.status, reply.problem), given)
 
 
+def _explained(
+    there: Remote, reply: Reply, given: Given, words: Callable[[Mapping[str, Any]], str]
+) -> Reply:
+    """What was refused as the deployment's state does not allow it, said with that state."""
+    if reply.status != 409 or given["as_json"]:
+        return reply
+    found = _ask(there, "GET", f"deployment/{given['deployment']}")
+    said = words(found.body["data"]) if found.status == 200 else ""
+    return replace(reply, body=dict(reply.problem, type="", detail=said)) if said else reply
+
+
 def _pins(given: tuple[str, ...]) -> dict[str, str]:
     pins = dict(each.partition("=")[::2] for each in given)
     for component, sha in pins.items():
         if not component or not sha:
             raise click.UsageError("--commit wants COMPONENT=SHA")
+        if not _SHA.fullmatch(sha):
+            raise click.UsageError(
+                f"--commit {component}={sha}: this is no full commit SHA (40 or 64 digits of 0-9 "
+                "and a-f); `git rev-parse REF` prints it"
+            )
     return pins
 
 

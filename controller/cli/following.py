@@ -16,6 +16,7 @@ from controller.cli.outcome import Exit, Outcome
 from controller.cli.remote import Away, Remote, Reply
 
 _HELD = 25.0  # seconds that the API holds an answer; less than proxies cut
+ENDS = ("successful", "failed", "timed_out", "cancelled")
 _LAST = 5.0  # seconds for the last words, when the time is over
 
 
@@ -49,7 +50,7 @@ class Following:
                 shown, tag = reply.body["data"], reply.headers.get("ETag", "")
                 self.name = shown["deploy_id"]  # that `latest` was, when it was asked for
                 self._say(shown, show)
-                if shown["status"] in ("successful", "failed", "timed_out", "cancelled"):
+                if shown["status"] in ENDS:
                     ended = self._verdict(until)
                     if ended is not None:
                         return ended
@@ -97,8 +98,7 @@ class Following:
         return Outcome(Exit.OUT_OF_TIME, record)
 
     def _say(self, shown: dict[str, Any], show: Callable[[str], None]) -> None:
-        message = shown.get("message") or shown.get("long_status") or ""
-        line = f"{shown['status']:<10} {shown.get('phase', 'waiting'):<10} {message}".rstrip()
+        line = _news(shown)
         show(f"{self.name}: {shown.get('phase', 'waiting')}")
         if line != self._said:
             self._said = line
@@ -108,6 +108,17 @@ class Following:
         if self.out is not None:
             at = time.strftime("%H:%M:%S")
             self.out.print(f"{at} {self.name} {text}", highlight=False, markup=False)
+
+
+def _news(shown: dict[str, Any]) -> str:
+    """A line of progress; why it failed is told once, at the end."""
+    state, message = shown["status"], str(shown.get("message") or shown.get("long_status") or "")
+    failure = shown.get("failure") or {}
+    if state in ENDS:
+        return f"{state:<21} {message if state == 'successful' else ''}".rstrip()
+    if message and message == failure.get("message"):
+        message = "it failed"
+    return f"{state:<10} {shown.get('phase', 'waiting'):<10} {message}".rstrip()
 
 
 def _success(shown: dict[str, Any]) -> dict[str, Any]:

@@ -75,30 +75,54 @@ def _code(record: JSON) -> Exit:
 
 
 def sentences(outcome: Outcome) -> Iterator[str]:
-    """What a person is told at the end, the most useful first."""
+    """What a person is told at the end, the most useful first, and nothing of it twice."""
     record = outcome.record
-    name = record.get("deploy_id", "")
+    name, state = record.get("deploy_id", ""), record.get("state", "")
+    detail = record.get("detail") or record.get("title", "")
+    ended = f"{name}: {state}" if name and state else ""
     if outcome.code is Exit.OK:
-        yield f"{name}: successful"
+        yield ended
         return
-    about = f"{name}: {record.get('state', '')}: " if name and record.get("state") else ""
-    yield f"{about}{record.get('detail') or record.get('title', '')}"
+    yield ": ".join(part for part in (ended, detail) if part and part != state)
     for mistake in record.get("mistakes") or ():
         place = [str(mistake[it]) for it in ("file", "line", "column") if mistake.get(it)]
         yield "  " + ": ".join([":".join(place), annotating.said(mistake)][not place :])
-    for word in ("reason", "owner", "component", "commit", "superseded_by"):
-        if record.get(word):
-            yield f"  {word.replace('_', ' ')}: {record[word]}"
-    if record.get("log_tail"):
+    yield from _facts(record)
+    tail = [line for line in record.get("log_tail") or () if not _repeats(line, detail)]
+    if tail:
         yield "  the last lines of its log:"
-        yield from (f"    {line}" for line in record["log_tail"])
+        yield from (f"    {line}" for line in tail)
     if kept := record.get("kept_running"):
-        at = kept.get("commits", {}).get(record.get("component"), "")[:10]
-        yield f"  what ran before still runs: {kept['deploy_id']} {at}".rstrip()
+        commits = kept.get("commits", {})
+        yield f"  {still_runs(kept['deploy_id'], commits, record.get('component', ''))}"
     if record.get("hint"):
         yield f"  {record['hint']}"
     if outcome.code is Exit.PLATFORM and name:
         yield f"  Not your fault: `ptd retry {name} --wait` deploys the same once more."
+
+
+def still_runs(name: str, commits: Mapping[str, str], component: str = "") -> str:
+    """That an older deployment's version runs; of one component where only that one matters."""
+    if component in commits:
+        return f"what ran before still runs: {name} {commits[component][:10]}"
+    each = ", ".join(f"{of} {commit[:10]}" for of, commit in commits.items())
+    return f"what ran before still runs: {name}{f' ({each})' if each else ''}"
+
+
+def _facts(record: JSON) -> Iterator[str]:
+    """What a deployment's end is about; a request that was refused has said all."""
+    if not record.get("state"):
+        return
+    for word in ("reason", "owner", "component", "commit", "superseded_by"):
+        value = record.get(word)
+        if value and value not in (record["state"], "nobody"):
+            yield f"  {word.replace('_', ' ')}: {value}"
+
+
+def _repeats(line: str, detail: str) -> bool:
+    """Whether a line of the log is what the first sentence says, as a builder ends it."""
+    said = line.removeprefix("build failed: ").strip()
+    return bool(said) and said in detail
 
 
 def report(outcome: Outcome, *, as_json: bool, junit: Path | None, dotenv: Path | None) -> None:

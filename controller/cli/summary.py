@@ -13,6 +13,7 @@ _SHORT = 10
 def lines(shown: Mapping[str, Any]) -> list[str]:
     """The lines: the name and state, the message, and what became of each component."""
     message = shown.get("message", "")
+    message = "" if message == shown["status"] else message
     told = [f"{shown['deploy_id']}  {shown['status']}", *([f"  {message}"] if message else [])]
     for component, build in shown.get("builds", {}).items():
         run = shown.get("runs", {}).get(component, {})

@@ -1,0 +1,93 @@
+"""Which version of a tool runs, whatever became of the newest deployment.
+
+What is deployed and what polling saw are two things: a commit may be deployed by hand before
+polling looks, and polling may see one that is not deployed. Speaks to the API through
+`remote.Remote`; who may not ask for something (a deploy token) is told nothing of it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from controller.cli import outcome, remote
+from controller.models import names
+
+JSON = Mapping[str, Any]
+_GOING = ("pending", "running", "cancelling")
+_ENDED = {"successful": "it was successful", "failed": "it failed", "timed_out": "it timed out"}
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The deployment whose version runs, and the commit of each component."""
+
+    deploy_id: str
+    commits: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def made(self) -> datetime | None:
+        """When it was asked for; None where the id does not tell."""
+        return names.creation_time(self.deploy_id)
+
+
+def runs_now(there: remote.Remote, shown: JSON) -> Running | None:
+    """The version that runs while `shown` is the newest deployment; None if it is not known."""
+    if shown.get("status") == "successful":
+        return Running(shown["deploy_id"], _commits(shown))
+    if kept := shown.get("kept_running"):
+        return Running(kept["deploy_id"], kept.get("commits", {}))
+    if shown.get("status") not in _GOING:
+        return None
+    made = _data(there, "deployment").get("deployments", [])
+    good = [each for each in made if each.get("status") == "successful"]
+    return Running(good[-1]["deploy_id"], _commits(good[-1])) if good else None
+
+
+def followed(there: remote.Remote) -> dict[str, Any]:
+    """What polling saw last, by component."""
+    return dict(_data(there, "polling").get("components", {}))
+
+
+def meanwhile(shown: JSON, runs: Running | None) -> list[str]:
+    """While a deployment goes on: what runs until it is done."""
+    if runs is None or shown["status"] not in _GOING:
+        return []
+    return [f"  {outcome.still_runs(runs.deploy_id, runs.commits)}"]
+
+
+def not_cancelled(shown: JSON) -> str:
+    """Why there is nothing to cancel; "" where the state does not say."""
+    name = shown["deploy_id"]
+    match shown["status"]:
+        case "cancelling":
+            return f"{name} is being cancelled already; `ptd wait {name}` waits for it."
+        case "cancelled":
+            return f"{name} is cancelled already."
+        case "successful" | "failed" | "timed_out":
+            return f"{name} is over ({_ENDED[shown['status']]}): there is nothing to cancel."
+    return ""
+
+
+def not_retried(shown: JSON) -> str:
+    """Why there is nothing to retry; "" where the state does not say."""
+    name = shown["deploy_id"]
+    match shown["status"]:
+        case "pending" | "running" | "cancelling":
+            return f"{name} is not over yet; `ptd wait {name}` waits for it."
+        case "successful":
+            return f"{name} was successful; `ptd deploy` deploys the tool anew."
+    return ""
+
+
+def _commits(shown: JSON) -> dict[str, str]:
+    return {name: b["commit"] for name, b in shown.get("builds", {}).items() if b.get("commit")}
+
+
+def _data(there: remote.Remote, path: str) -> dict[str, Any]:
+    try:
+        reply = there.ask("GET", path)
+    except remote.Away:
+        return {}
+    data = reply.body.get("data") if reply.status == 200 else None
+    return data if isinstance(data, dict) else {}
