@@ -21,7 +21,7 @@ from controller.cli import completing, outcome, polling, remote, report, standin
 from controller.cli.following import Following
 from controller.cli.outcome import Exit, Outcome
 from controller.cli.remote import Remote, Reply
-from controller.models import durations
+from controller.models import durations, terminal
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Given = Mapping[str, Any]
@@ -159,7 +159,7 @@ def status(deployment: str, as_json: bool, **given: Any) -> None:
     told = [*summary.lines(shown), *standing.meanwhile(shown, runs)] if shown else []
     told += _end_of(there, shown) if shown else []
     for line in told + polling.lines(followed, runs):
-        click.echo(line)
+        click.echo(terminal.safe(line))
     _done(reply, given | {"as_json": False})
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from controller.cli import outcome
 from controller.cli.outcome import Exit, Outcome
 from controller.cli.remote import Away, Remote, Reply
+from controller.models import terminal
 
 _HELD = 25.0  # seconds that the API holds an answer; less than proxies cut
 ENDS = ("successful", "failed", "timed_out", "cancelled")
@@ -107,7 +108,8 @@ class Following:
     def _line(self, text: str) -> None:
         if self.out is not None:
             at = time.strftime("%H:%M:%S")
-            self.out.print(f"{at} {self.name} {text}", highlight=False, markup=False)
+            line = terminal.safe(f"{at} {self.name} {text}")
+            self.out.print(line, highlight=False, markup=False)
 
 
 def _news(shown: dict[str, Any]) -> str:

@@ -5,13 +5,16 @@ Asks the log route beside the control plane that the kubeconfig names (`controll
 
 import asyncio
 import json
+import os
 import ssl
+import sys
 import time
 from pathlib import Path
 
 import click
 
 from controller.cli import access, completing, silence
+from controller.models import terminal
 
 
 @click.command()
@@ -71,12 +74,20 @@ async def _print(found: access.Access, component: str, parameters: dict[str, str
             silent = True
             async for line in response.content:
                 silent = False
-                click.echo(line.decode(errors="replace"), nl=False)
+                click.echo(_shown(line.decode(errors="replace")), nl=False)
             if silent:
                 click.echo(f"{component} has printed nothing yet", err=True)
     except aiohttp.ClientError as error:
         said = silence.of_control_plane(found.kubeconfig, error)
         raise silence.Silent(said) from error
+
+
+def _shown(line: str) -> str:
+    """A line for a terminal, which it may colour and not command."""
+    if not sys.stdout.isatty():
+        return line
+    colours = not os.environ.get("NO_COLOR")
+    return terminal.last_shown(line, colours=colours) + "\n" * line.endswith("\n")
 
 
 def _explain(status: int, body: str) -> str:

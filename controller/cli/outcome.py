@@ -17,6 +17,7 @@ from xml.etree import ElementTree as Xml
 import click
 
 from controller.cli import annotating
+from controller.models import terminal
 
 JSON = Mapping[str, Any]
 
@@ -75,7 +76,14 @@ def _code(record: JSON) -> Exit:
 
 
 def sentences(outcome: Outcome) -> Iterator[str]:
-    """What a person is told at the end, the most useful first, and nothing of it twice."""
+    """What a person is told at the end, the most useful first, and nothing of it twice.
+
+    Nothing of it commands a terminal, whoever wrote it.
+    """
+    return map(terminal.safe, _sentences(outcome))
+
+
+def _sentences(outcome: Outcome) -> Iterator[str]:
     record = outcome.record
     name, state = record.get("deploy_id", ""), record.get("state", "")
     detail = record.get("detail") or record.get("title", "")
@@ -88,7 +96,8 @@ def sentences(outcome: Outcome) -> Iterator[str]:
         place = [str(mistake[it]) for it in ("file", "line", "column") if mistake.get(it)]
         yield "  " + ": ".join([":".join(place), annotating.said(mistake)][not place :])
     yield from _facts(record)
-    tail = [line for line in record.get("log_tail") or () if not _repeats(line, detail)]
+    tail = terminal.last_lines(record.get("log_tail") or ())
+    tail = tuple(line for line in tail if not _repeats(line, detail))
     if tail:
         yield "  the last lines of its log:"
         yield from (f"    {line}" for line in tail)

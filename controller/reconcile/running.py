@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from controller.backends.base import Job, JobKind, JobSpec
+from controller.models import terminal
 from controller.models.reasons import Reason
 from controller.models.toolconfig import ToolConfigSpec
 from controller.models.tooldeployment import (
@@ -166,4 +167,4 @@ def _failure(case: Case, broken: Mapping[str, verify.Broken]) -> Failure:
     first = f"component {name}: {verdict.message}"
     message = words.failed(list(broken), len(case.config.components), first)
     failure = sources.failure_of(verdict.reason, message, name, build.commit)
-    return failure.model_copy(update={"log_tail": verdict.log_tail})
+    return failure.model_copy(update={"log_tail": terminal.last_lines(verdict.log_tail)})

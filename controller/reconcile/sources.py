@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controller.backends.base import Build, BuildOptions, BuildRequest, BuildState
+from controller.models import terminal
 from controller.models.reasons import EXPLANATIONS, Reason
 from controller.models.toolconfig import ReuseBuild, SourceBuild, ToolConfigSpec
 from controller.models.tooldeployment import (
@@ -226,4 +227,6 @@ def _failed(
         update={"build_status": status, "build_long_status": record.build_long_status or message}
     )
     failure = failure_of(reason, message, component, record.commit)
-    return BuildView(record, failure=failure.model_copy(update={"log_tail": log_tail}))
+    return BuildView(
+        record, failure=failure.model_copy(update={"log_tail": terminal.last_lines(log_tail)})
+    )

@@ -88,6 +88,18 @@ async def test_why_a_deployment_failed_is_said_once(tool: Service) -> None:
     ]
 
 
+async def test_nothing_that_others_wrote_commands_the_terminal(tool: Service) -> None:
+    commands = FAILURE.model_copy(
+        update={"message": "no\x1b[2Jthing\x07", "log_tail": ("10%\r100%", "\x1b]0;x\x07end")}
+    )
+    await made(tool, NEW, State.FAILED, message=commands.message, failure=commands)
+    for words in (("status",), ("wait", NEW)):
+        ran = await ptd(*words)
+        lines = (ran.out + ran.err).splitlines()
+        assert {"    100%", "    end"} <= set(lines), lines
+        assert [line for line in lines if not line.isprintable()] == []
+
+
 async def test_a_cancel_is_said_as_a_person_would(tool: Service) -> None:
     await made(tool, NEW, State.RUNNING)
     ran = await ptd("cancel", NEW)

@@ -19,6 +19,7 @@ import aiohttp
 
 from controller.backends.toolforge.errors import Answer
 from controller.errors import Transient
+from controller.models import terminal
 from controller.models.reasons import Reason
 
 Service = Literal["builds", "jobs"]
@@ -152,8 +153,8 @@ async def tail(lines: AsyncIterator[str]) -> tuple[str, ...]:
     """The last lines of a log, none of them endless: they are kept in a status."""
     last: deque[str] = deque(maxlen=TAIL)
     async for line in lines:
-        last.append(line[:_TAIL_WIDTH])
-    return tuple(last)
+        last.append(line)
+    return tuple(terminal.last_shown(line)[:_TAIL_WIDTH] for line in last)
 
 
 def part(name: str) -> str:

@@ -1,6 +1,9 @@
 """`ptd logs`: what it says where there is nothing to show."""
 
 import asyncio
+import os
+import pty
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +43,37 @@ async def test_a_log_without_lines_is_not_answered_by_silence(
         file.write_text(kubeconfig(str(server.make_url("")).rstrip("/")))
         result = await asyncio.to_thread(ptd, "tick", "--kubeconfig", str(file))
     assert (result.exit_code, (result.stdout, result.stderr)) == (0, said)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [({}, "\x1b[32mok\x1b[0m 100%\x1b[0m\r\n"), ({"NO_COLOR": "1"}, "ok 100%\r\n")],
+    ids=["with colours", "without"],
+)
+async def test_a_line_may_colour_a_terminal_and_not_command_it(
+    tmp_path: Path, settings: dict[str, str], said: str
+) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text="50%\r\x1b]0;mine\x07\x1b[32mok\x1b[0m 100%\x1b[2J\n")
+
+    app = web.Application()
+    app.router.add_get("/ptd/v1/tool/demo/logs/tick", answer)
+    ours, theirs = pty.openpty()
+    try:
+        async with TestServer(app) as server:
+            file = tmp_path / "kubeconfig"
+            file.write_text(kubeconfig(str(server.make_url("")).rstrip("/")))
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "controller", "logs", "tick", "--kubeconfig", str(file)),
+                stdout=theirs,
+                cwd=Path(__file__).parents[3],
+                env={"PATH": os.defpath} | settings,
+            )
+            assert await process.wait() == 0
+        assert os.read(ours, 1000).decode() == said
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 def kubeconfig(address: str) -> str:
