@@ -115,7 +115,8 @@ def _flat(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _place(mistake: Mapping[str, Any]) -> str:
     """`FILE LINE COLUMN words`, for `read`; 0 is an unknown line."""
     path = f"{mistake['path']}: " if mistake["path"] else ""
-    words = f"{path}{mistake['message']} {mistake['hint']}"
+    hint = f". {mistake['hint']}" if mistake["hint"] else ""
+    words = f"{path}{mistake['message']}{hint}"
     place = (mistake["file"] or "-", mistake["line"] or 0, mistake["column"] or 0)
     return f"{' '.join(map(str, place))} {words}"
 

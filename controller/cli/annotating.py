@@ -29,8 +29,8 @@ def annotations(
 def said(mistake: Mapping[str, Any]) -> str:
     """A mistake in words: `components.web.run: Field required`, and what to do."""
     path = f"{mistake['path']}: " if mistake.get("path") else ""
-    hint = f" {mistake['hint']}" if mistake.get("hint") else ""
-    return f"{path}{mistake.get('message', '')}{hint}"
+    message = str(mistake.get("message", ""))
+    return f"{path}{message}. {mistake['hint']}" if mistake.get("hint") else f"{path}{message}"
 
 
 def in_checkout(url: str, workspace: Path) -> str:
