@@ -94,9 +94,13 @@ class LogRoutes:
             )
         build = await self._build_of(tool, component, request.query["build"])
         if build is None:
-            said = f"no build of component {component} is known; one with `reuse_from` has none"
-            return _problem(404, said)
+            return _problem(404, await self._no_build(tool, component))
         return await _stream(request, self._builds.log(tool, build, follow=follow))
+
+    async def _no_build(self, tool: str, component: str) -> str:
+        built = sorted({build.component for build in await self._builds.list(tool)})
+        some = f"there are builds of {', '.join(built)}" if built else "none has begun yet"
+        return f"{tool} has no build of {component}: {some} (with `reuse_from` there is none)"
 
     async def _build_of(self, tool: str, component: str, wanted: str) -> str | None:
         builds = [b.id for b in await self._builds.list(tool) if b.component == component]

@@ -33,7 +33,8 @@ class Builds:
     """Two builds of `web`, newest first."""
 
     async def list(self, tool: str) -> list[SimpleNamespace]:
-        return [SimpleNamespace(id=f"web-{n}", component="web") for n in (2, 1)]
+        numbers = () if tool == "new" else (2, 1)
+        return [SimpleNamespace(id=f"web-{n}", component="web") for n in numbers]
 
     async def log(self, tool: str, build_id: str, *, follow: bool = False) -> AsyncIterator[str]:
         yield f"building {build_id}"
@@ -65,6 +66,22 @@ ROWS = {
     "no number of lines": ("demo/logs/web?lines=many", 400, None),
     "too many lines": ("demo/logs/web?lines=10001", 400, None),
 }
+
+
+NONE = {
+    "a tool that has built others": ("demo", "demo has no build of nope: there are builds of web"),
+    "a tool that has built nothing": ("new", "new has no build of nope: none has begun yet"),
+}
+
+
+@pytest.mark.parametrize(("tool", "said"), NONE.values(), ids=NONE.keys())
+async def test_where_there_is_no_build_it_is_said_what_was_built(tool: str, said: str) -> None:
+    app = web.Application()
+    LogRoutes(Jobs(), Builds(), lambda *_: None).mount(app)
+    async with TestClient(TestServer(app)) as client:
+        answer = await client.get(f"/ptd/v1/tool/{tool}/logs/nope?build=latest")
+        errors = (await answer.json())["messages"]["error"]
+    assert errors == [f"{said} (with `reuse_from` there is none)"]
 
 
 @pytest.mark.parametrize(("path", "status", "text"), ROWS.values(), ids=ROWS.keys())
