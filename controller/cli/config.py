@@ -123,6 +123,8 @@ def apply(
     names = list(loaded.spec.components)
     click.echo(f"Stored the config of {where.tool}: {report.components(names)}.")
     click.echo(_next(loaded.spec))
+    if loaded.spec.source_url:
+        click.echo("`ptd deploy` first fetches its source_url, which replaces what was stored now.")
 
 
 @config.command()

@@ -165,9 +165,9 @@ class ToolConfigSpec(Checked):
     )
     source_url: SourceUrl | None = Field(
         default=None,
-        description="Address of the config itself: it is fetched when the config is stored and at "
-        "every deployment that the HTTP API is asked for, and replaces what is stored. Polling and "
-        "kubectl deploy what is stored.",
+        description="Address of the config itself: the HTTP API fetches it whenever it is asked to "
+        "store the config or to deploy, and it replaces what is stored. `ptd config apply` and "
+        "kubectl store what they are given; polling and kubectl deploy what is stored.",
         examples=["https://gitlab.wikimedia.org/toolforge-repos/mytool/-/raw/main/toolforge.yaml"],
     )
     auto_deploy: bool = Field(

@@ -188,6 +188,16 @@ async def test_applying_says_what_polling_deploys_and_what_it_does_not(files: Pa
     )
 
 
+async def test_applying_says_that_a_config_of_another_address_replaces_it(files: Path) -> None:
+    (files / "elsewhere.yaml").write_text(f"source_url: https://example.org/a.yaml\n{GOOD}")
+    async with FakeKube() as server:
+        access = ("--kubeconfig", kubeconfig(server))
+        result = await asyncio.to_thread(ptd, "apply", "elsewhere.yaml", *access)
+    assert result.output.splitlines()[-1] == (
+        "`ptd deploy` first fetches its source_url, which replaces what was stored now."
+    )
+
+
 async def test_applying_replaces_what_was_stored(files: Path) -> None:
     async with FakeKube() as server:
         server.store(PREFIX, STORED)
