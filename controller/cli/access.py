@@ -93,7 +93,7 @@ def find(kubeconfig: str | None, tool: str | None, namespace: str | None) -> Acc
     """What the options say, completed from the kubeconfig; UsageError where the tool is unknown."""
     if tool:
         check_name(tool)
-    file = kubeconfig or os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
+    file = file_of(kubeconfig)
     if tool and namespace and meta.namespace_of(tool) != namespace:
         raise click.UsageError(f"the tool {tool} lives in the namespace {meta.namespace_of(tool)}")
     _check(file)
@@ -104,6 +104,12 @@ def find(kubeconfig: str | None, tool: str | None, namespace: str | None) -> Acc
     if not found:
         raise click.UsageError(f"the namespace {chosen} is not a tool's; say which with --tool")
     return Access(file, found)
+
+
+def file_of(kubeconfig: str | None) -> str:
+    """The path of the kubeconfig that counts."""
+    default = str(Path("~/.kube/config").expanduser())
+    return kubeconfig or os.environ.get("KUBECONFIG") or default
 
 
 def check_name(tool: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from controller import config as configs
-from controller.cli import access, report
+from controller.cli import access, report, silence
 from controller.config import documents
 from controller.models import meta
 
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from controller.store.objects import Store
 
 _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+_CLUSTER = configs.Policy(credentials=False)  # as controller.app.policy has it for a cluster
 _LOCAL = configs.Policy(
     schemes=frozenset({"https", "http", "git", "ssh", "file", "path"}), min_poll_seconds=1
 )
 _local = click.option(
     "--local",
     is_flag=True,
-    help="Accept what only `ptd local` does: directories, file addresses, short intervals.",
+    help="Accept what only `ptd local` does: directories, file addresses, credentials, short "
+    "intervals.",
 )
 _strict = click.option("--strict", is_flag=True, help="Warnings are errors.")
 
@@ -105,10 +107,12 @@ def apply(
     """Check FILE and store it as the config.
 
     It takes the place of the present one. A file with errors changes nothing (exit code 2). A
-    deployment that runs keeps the config that it began with.
+    deployment that runs keeps the config that it began with. With the kubeconfig of `ptd local`,
+    --local is understood.
     """
     from controller.store.kinds import CONFIGS  # noqa: PLC0415
 
+    local = local or silence.is_of_local(access.file_of(kubeconfig))
     loaded = _load(file, local)
     _show(report.name_of(file), loaded, strict)
     if loaded.spec is None or (strict and loaded.warnings):
@@ -166,7 +170,7 @@ def _text(file: Path) -> str:
 
 
 def _load(file: Path, local: bool) -> configs.Loaded:
-    return configs.load(_text(file), policy=_LOCAL if local else None)
+    return configs.load(_text(file), policy=_LOCAL if local else _CLUSTER)
 
 
 def _hints(loaded: configs.Loaded, file: Path, local: bool) -> str:

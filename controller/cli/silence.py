@@ -41,12 +41,13 @@ def remedy(kubeconfig: str) -> str:
     """What to do when the address of a kubeconfig is silent; "" is that of DEPLOY_API."""
     if not kubeconfig:
         return "Is the address right? DEPLOY_API or --api names it."
-    if _is_of_local(kubeconfig):
+    if is_of_local(kubeconfig):
         return f"It is the one of {kubeconfig}: start it with `ptd local`."
     return f"It is the one of {kubeconfig}; --kubeconfig names another."
 
 
-def _is_of_local(kubeconfig: str) -> bool:
+def is_of_local(kubeconfig: str) -> bool:
+    """Whether `ptd local` wrote the kubeconfig, and so it leads to one."""
     try:
         return _OURS in Path(kubeconfig).read_text(encoding="utf-8")
     except (OSError, ValueError):

@@ -48,7 +48,8 @@ components:
 
 says everything that is wrong at once, as `FILE:LINE:COLUMN: error: …` with what to write instead,
 and ends with exit code 2. `--strict` makes warnings errors, `--json` is for machines, `--local`
-accepts what only `ptd local` does. Nothing that fails later for a reason that the file shows is
+accepts what only `ptd local` does; without it the rules are those of a cluster. (`ptd config apply`
+knows `ptd local` by its kubeconfig.) Nothing that fails later for a reason that the file shows is
 accepted: names, quantities, ports, schedules, addresses and refs are checked here.
 
 An unknown field is left out, with a warning that names its line and the nearest known name.

@@ -111,6 +111,33 @@ def test_local_mode_takes_more_addresses(files: Path) -> None:
     assert ptd("validate", "--local", "mine.yaml").exit_code == 0
 
 
+PRIVATE = GOOD.replace("      ref: main\n", "      ref: main\n      credentials: gitlab\n")
+
+
+def test_credentials_are_refused_as_a_cluster_would(files: Path) -> None:
+    (files / "private.yaml").write_text(PRIVATE)
+    result = ptd("validate", "private.yaml")
+    assert (result.exit_code, result.stdout.splitlines()[0].partition(": ")[2]) == (
+        2,
+        "error: components.web.build.credentials: What builds here takes no credentials: only "
+        "public repositories can be built",
+    )
+    assert "`ptd local` takes it as it is: add --local" in result.stderr
+    assert ptd("validate", "--local", "private.yaml").exit_code == 0
+
+
+@pytest.mark.parametrize(("context", "code"), [("ptd-local", 0), ("it", 2)])
+async def test_applying_knows_ptd_local_by_its_kubeconfig(
+    files: Path, context: str, code: int
+) -> None:
+    (files / "private.yaml").write_text(PRIVATE)
+    async with FakeKube() as server:
+        file = Path(kubeconfig(server))
+        file.write_text(file.read_text().replace(": it\n", f": {context}\n"))
+        result = await asyncio.to_thread(ptd, "apply", "private.yaml", "--kubeconfig", str(file))
+    assert result.exit_code == code, result.output
+
+
 def test_migrating_prints_the_present_spelling_and_says_what_it_changed(files: Path) -> None:
     result = ptd("migrate", "old.yaml")
     assert result.exit_code == 0
