@@ -4,11 +4,11 @@
 the words that the help shows, so that help needs no import.
 """
 
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 import click
+from click.exceptions import NoSuchCommand
 
 COMMANDS = {
     "api": ("controller.cli.roles:api", "Serve the HTTP API of a cluster."),
@@ -52,11 +52,8 @@ class _Lazy(click.Group):
         """As click does; a mistyped name is answered with the command that is meant."""
         try:
             return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            if near := get_close_matches(args[0], COMMANDS, n=1):
-                said = f"{error.message} Did you mean `{near[0]}`?"
-                raise click.UsageError(said, ctx) from error
-            raise
+        except NoSuchCommand as error:  # click looks among those that are imported
+            raise NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):

@@ -281,12 +281,18 @@ def test_every_command_of_the_table_exists(name: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("confg", "No such command 'confg'. Did you mean `config`?"),
+        ("confg", "No such command 'confg'. Did you mean 'config'?"),
         ("xyz", "No such command 'xyz'."),
+        ("config aply", "No such command 'aply'. Did you mean 'apply'?"),
+        ("credentials remove", "No such command 'remove'."),
+        ("credentials lst", "No such command 'lst'. Did you mean 'list'?"),
+        ("--versio", "No such option '--versio'. Did you mean '--version'?"),
+        ("status --jsn", "No such option '--jsn'. Did you mean '--json'?"),
+        ("config validate --locl x", "No such option '--locl'. Did you mean '--local'?"),
     ],
 )
-def test_an_unknown_command_is_a_usage_error(typed: str, said: str) -> None:
-    result = CliRunner().invoke(main, [typed])
+def test_what_is_mistyped_is_answered_with_what_is_meant(typed: str, said: str) -> None:
+    result = CliRunner().invoke(main, typed.split())
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, f"Error: {said}")
 
 
