@@ -5,12 +5,14 @@ trusts the Secret's known_hosts and nothing else of the machine. `verdict` reads
 why it was not let in. Used by `watchers.git` and by the local builder. No Secret is read here.
 """
 
+import fcntl
 import os
 import re
 import shlex
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -66,8 +68,8 @@ def given(
     if credential is None:
         yield Given()
     elif isinstance(credential.login, SshKey):
-        with tempfile.TemporaryDirectory(prefix="ptd-git-", dir=within) as folder:
-            key, known = Path(folder, "key"), Path(folder, "known_hosts")
+        with _folder(within) as folder:
+            key, known = folder / "key", folder / "known_hosts"
             _write(key, credential.login.private_key)
             _write(known, credential.login.known_hosts)
             command = shlex.join(_ssh(key, known, target, ip))
@@ -77,6 +79,46 @@ def given(
         yield Given({f"http.{_root(target)}.extraHeader": header})
 
 
+@contextmanager
+def _folder(within: Path | None) -> Iterator[Path]:
+    """A folder of this process alone, locked for as long as it lives, so that `sweep` sees that.
+
+    It gets its name when it is locked: under that name nobody ever finds one that is neither in
+    use nor left over.
+    """
+    new = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}", dir=within))
+    folder = new.with_name(new.name.removeprefix("."))
+    lock = os.open(new, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        new.rename(folder)
+        yield folder
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def sweep(within: Path | None = None) -> int:
+    """Remove what processes of this user that were killed have left of keys; how many folders.
+
+    Called when a program starts. What is in use, or another user's, stays as it is.
+    """
+    found = 0
+    for folder in Path(within or tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                if os.fstat(lock).st_uid == os.getuid():
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder)
+                    found += 1
+            finally:
+                os.close(lock)
+    return found
+
+
+_PREFIX = "ptd-git-"
 _NO_AGENT = {"GIT_SSH_VARIANT": "ssh", "SSH_AUTH_SOCK": "", "SSH_ASKPASS_REQUIRE": "never"}
 
 

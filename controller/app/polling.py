@@ -4,6 +4,7 @@ import random
 import time
 from contextlib import AsyncExitStack
 
+from controller import gitauth
 from controller.app.control import Control, Outside
 from controller.settings import Settings
 from watchers.git.addresses import Guard, Policy, system_lookup
@@ -31,6 +32,7 @@ def addresses(settings: Settings) -> Policy:
 
 def repositories(settings: Settings, stack: AsyncExitStack, vault: Vault) -> Repositories:
     """The git client; its processes end with `stack`."""
+    gitauth.sweep()  # what one that was killed left of keys
     processes = GitProcesses(settings.poll_concurrency)
     stack.callback(processes.close)
     agent = user_agent(settings.poll_operator)
