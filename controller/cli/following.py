@@ -13,7 +13,7 @@ from rich.console import Console
 
 from controller.cli import outcome
 from controller.cli.outcome import Exit, Outcome
-from controller.cli.remote import Away, Remote, Reply
+from controller.cli.remote import Away, Failed, Remote, Reply
 from controller.models import terminal
 
 _HELD = 25.0  # seconds that the API holds an answer; less than proxies cut
@@ -68,13 +68,14 @@ class Following:
         )
 
     def _verdict(self, until: float) -> Outcome | None:
-        """What a final state means; None where the one that replaced it is to be followed."""
+        """What a final state means; None where one has to look again, or at what replaced it."""
         mode = "follow" if self.follows else "fail"
         path = f"deployment/{self.name}/wait?timeout=0&on_superseded={mode}"
         try:
             reply = self.remote.ask("GET", path)
-        except Away:
-            return None  # what asks next waits until it answers again
+        except Away as away:
+            self._pause(until, str(away))
+            return None
         if reply.status == 429 and reply.body.get("deploy_id", self.name) != self.name:
             self.name = reply.body["deploy_id"]
             self._line(f"replaced by {self.name}, which is followed")
@@ -83,10 +84,17 @@ class Following:
             return outcome.of(_success(reply.body["data"]))
         if reply.status in (409, 422):
             return outcome.of(reply.body)
-        if reply.status in (429, 500, 502, 503, 504) and self.clock() < until:
-            self.remote.sleep(1)
-            return self._verdict(until)
+        if reply.status in (429, 500, 502, 503, 504):
+            self._pause(until, str(reply.problem.get("detail")))
+            return None
         return outcome.refused(reply.status, reply.problem)
+
+    def _pause(self, until: float, problem: str) -> None:
+        """Before the verdict is asked for again, after another look; Failed when time is over."""
+        if self.clock() >= until:
+            end = f"{self.name} has ended, and what became of it was not to be had: {problem}"
+            raise Failed(Exit.PLATFORM, end)
+        self.remote.sleep(1)
 
     def _out_of_time(self) -> Outcome:
         record = {

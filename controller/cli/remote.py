@@ -107,11 +107,8 @@ class Remote:
             _NoRedirects, reaching.Plain, reaching.Secure(context=self.trust)
         )
         try:
-            with opener.open(asked, timeout=patience) as answer:
+            with _answer(opener, asked, patience) as answer:
                 return Reply(answer.status, dict(answer.headers), _object(answer.read()))
-        except error.HTTPError as answer:
-            with answer:
-                return Reply(answer.code, dict(answer.headers), _object(answer.read()))
         except (OSError, HTTPException) as failure:
             raise Away(silence.words(self.base, getattr(failure, "reason", failure))) from failure
 
@@ -215,6 +212,14 @@ def of_kubeconfig(found: access.Access) -> Remote:
     trust = ssl.create_default_context(cafile=configuration.ssl_ca_cert or None)
     base = f"{configuration.host}/components"
     return Remote(base, found.tool, bearer, found.kubeconfig, trust)
+
+
+def _answer(opener: request.OpenerDirector, asked: request.Request, patience: float) -> Any:
+    """What came back, whatever its code: a failure's body can be cut as well as a success's."""
+    try:
+        return opener.open(asked, timeout=patience)
+    except error.HTTPError as answer:
+        return answer
 
 
 def _object(raw: bytes) -> dict[str, Any]:

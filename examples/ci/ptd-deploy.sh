@@ -124,10 +124,9 @@ request() { # METHOD PATH [options of curl]
     -H 'Accept: text/plain' -D "$work/headers" -o "$work/answer" -w '%{http_code}' "$@" \
     "$api/v1/tool/$tool/$path" >"$work/code" 2>"$work/error" &
   pid=$!
-  wait "$pid"
+  # A part of an answer is none.
+  if wait "$pid"; then code=$(cat "$work/code"); else code=000; fi
   pid=''
-  code=$(cat "$work/code")
-  code=${code:-000}
 }
 insist() { # the same, asking again what may pass, until $until
   pause=1 trouble=''
@@ -216,7 +215,13 @@ verdict() { # whether what has ended decides; else the one that replaced it is f
     sleep 1
     return 1
     ;;
-  000 | 5??) tag='' && sleep 1 && return 1 ;;
+  000 | 5??)
+    [ "$(now)" -lt "$until" ] ||
+      die 6 "$name has ended, and what became of it was not to be had: $(told "no answer from $api")"
+    tag=''
+    sleep 1
+    return 1
+    ;;
   *) refused ;;
   esac
 }
