@@ -152,21 +152,22 @@ class _Watch:
         if not wanted:
             return
         self._at = self._store.version
-        for key in list(self._collection.span(self._chosen.prefix)):
-            stored = self._collection.objects[key]
+        # All taken at once: sending them may take long, and what happens meanwhile comes after.
+        keys = self._collection.span(self._chosen.prefix)
+        for stored in [self._collection.objects[key] for key in keys]:
             if self._chosen.has(stored):
                 yield _line("ADDED", self._encode(stored))
         if initial and self._bookmarks:
             yield self._bookmark({"k8s.io/initial-events-end": "true"})
 
     def _next(self) -> Iterator[bytes]:
-        """The changes since the last time."""
+        """The changes since the last time. What comes while these are sent is for the next."""
+        now = self._store.version
         for change in self._collection.since(self._at):
-            self._at = change.version
             line = self._event(change)
             if line is not None:
                 yield line
-        self._at = max(self._at, self._store.version)
+        self._at = max(self._at, now)
 
     def _event(self, change: objects.Change) -> bytes | None:
         """The event for one change, or None when it is of no concern."""
