@@ -8,7 +8,7 @@ in exit.json how it ended. Stands alone: standard library only, nothing of ours 
 """
 
 # It starts in milliseconds, so no pathlib.
-# ruff: noqa: PTH105, PTH108, PTH112, PTH123
+# ruff: noqa: PTH105, PTH108, PTH110, PTH112, PTH123
 
 import contextlib
 import ctypes
@@ -83,7 +83,8 @@ class Shim:
             self._drain(output)
         self._log.close()
         self._tell(started, error)
-        os.unlink("pid")  # what is left by an unclean end tells ptd to look for orphans
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink("pid")  # what is left by an unclean end tells ptd to look for orphans
 
     def _start(self) -> int:
         reading, writing = _pipe()
@@ -187,6 +188,8 @@ class Shim:
             with contextlib.suppress(OSError):
                 _write("exit.json", json.dumps(story), durable=True)
                 return
+            if not os.path.exists("lock"):
+                return  # our directory is gone, and with it whoever wants to know
             time.sleep(1)
 
 
