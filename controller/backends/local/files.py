@@ -4,8 +4,10 @@ Used by everything in this package but the shim (which stands alone). Knows noth
 jobs. A full or broken disk becomes `Transient`: what was there before is still there.
 """
 
+import contextlib
 import errno
 import fcntl
+import itertools
 import json
 import os
 import shutil
@@ -58,13 +60,34 @@ def make_directory(path: Path) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a directory, read-only ones inside it too; a missing one is no error."""
+    """Remove a directory, and what is read-only or closed inside it; a missing one is no error.
+
+    What cannot be removed stays.
+    """
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return
-    for directory, _, _ in os.walk(path):
-        Path(directory).chmod(stat.S_IRWXU)
+    _open_up(path)
+    for directory, names, _ in os.walk(path):
+        for name in names:  # before the walk goes there
+            _open_up(Path(directory, name))
     shutil.rmtree(path, ignore_errors=True)
+
+
+def move_into(source: Path, folder: Path) -> Path:
+    """Move a directory into `folder` in one step, and answer its new path, which ends in a number.
+
+    One that is not there any more needs no moving. Raises Transient.
+    """
+    numbered = (folder / f"{source.name}.{number}" for number in itertools.count())
+    target = next(path for path in numbered if not path.exists())
+    try:
+        source.rename(target)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise unwritable(error, target) from error
+    return target
 
 
 def unwritable(error: OSError, path: Path) -> errors.Transient:
@@ -99,6 +122,12 @@ def try_lock(path: Path) -> Iterator[bool]:
             yield True
     finally:
         os.close(descriptor)
+
+
+def _open_up(directory: Path) -> None:
+    if not directory.is_symlink():
+        with contextlib.suppress(OSError):
+            directory.chmod(stat.S_IRWXU)
 
 
 def _sync_directory(path: Path) -> None:

@@ -5,8 +5,6 @@ after itself. What is on disk decides what there is: a job exists when its job.j
 """
 
 import asyncio
-import contextlib
-import itertools
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
@@ -119,17 +117,23 @@ class LocalJobs:
         await job.start()
 
     async def _remove(self, tool: str, name: str) -> None:
-        """Gone in one step (a rename); its processes end afterwards, also by the next ptd."""
-        removed = self._machine.layout.removed(tool)
+        """Gone in one step (a rename); its processes end afterwards, also by the next ptd.
+
+        Raises Transient, and then it goes on as it was.
+        """
+        removed, directory = (
+            self._machine.layout.removed(tool),
+            self._machine.layout.jobs(tool) / name,
+        )
         await asyncio.to_thread(files.make_directory, removed)
         job = self._jobs.pop((tool, name))
         await job.leave()
-        source = self._machine.layout.jobs(tool) / name
-        for number in itertools.count():
-            target = removed / f"{name}.{number}"
-            with contextlib.suppress(OSError):  # an earlier one of that name is still going
-                source.rename(target)
-                break
+        try:
+            target = files.move_into(directory, removed)
+        except errors.Transient:
+            same = self._jobs[tool, name] = self._make(directory, tool, job.definition)
+            await same.start()
+            raise
         self._tasks.start(_clear(target))
 
     def _make(self, directory: Path, tool: str, definition: records.Definition) -> AnyJob:

@@ -1,7 +1,10 @@
 """Files that are written whole or not at all, also when the disk is full."""
 
+import os
 import resource
+import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +16,7 @@ from controller.backends import base
 from controller.backends.local import files
 from controller.backends.local.backend import LocalBackend
 from controller.models.reasons import Reason
-from tests.unit.backends_local.site import TOOL, Site, is_up, job_that
+from tests.unit.backends_local.site import TOOL, Site, is_up, job_that, pid_in
 
 
 @contextmanager
@@ -78,6 +81,53 @@ def test_a_read_only_tree_can_be_removed(tmp_path: Path) -> None:
     files.remove_tree(tree)
     files.remove_tree(tree)
     assert not tree.exists()
+
+
+def test_a_tree_that_nobody_may_look_into_can_be_removed() -> None:
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)  # root may look into everything
+    try:
+        with tempfile.TemporaryDirectory() as root:
+            tree, elsewhere = Path(root, "tree"), Path(root, "elsewhere")
+            (tree / "a" / "b").mkdir(parents=True)
+            elsewhere.mkdir(mode=0o500)
+            (tree / "link").symlink_to(elsewhere)
+            for path in (tree / "a" / "b", tree / "a", tree):
+                path.chmod(0)
+            files.remove_tree(tree)
+            assert not tree.exists()
+            assert elsewhere.stat().st_mode & 0o777 == 0o500
+    finally:
+        os.seteuid(before)
+
+
+def test_a_directory_is_moved_beside_those_that_were_before(tmp_path: Path) -> None:
+    folder = tmp_path / "removed"
+    (folder / "web.0").mkdir(parents=True)
+    (tmp_path / "web").mkdir()
+    assert files.move_into(tmp_path / "web", folder) == folder / "web.1"
+    assert (folder / "web.1").is_dir()
+
+
+def test_a_directory_that_cannot_be_moved_says_so(tmp_path: Path) -> None:
+    (tmp_path / "web").mkdir()
+    (tmp_path / "removed").write_text("no folder")
+    with pytest.raises(errors.Transient):
+        files.move_into(tmp_path / "web", tmp_path / "removed")
+    assert (tmp_path / "web").is_dir()
+
+
+async def test_a_job_whose_directory_somebody_deleted_can_be_removed(
+    site: Site, local: LocalBackend
+) -> None:
+    await local.jobs.apply(TOOL, site.serving("one"))
+    await job_that(local, is_up)
+    pid = pid_in(await site.ask())
+    shutil.rmtree(site.root / "tools" / TOOL / "jobs" / "web")
+    await local.jobs.delete(TOOL, "web")
+    assert list(await local.jobs.list(TOOL)) == []
+    os.kill(pid, signal.SIGKILL)
 
 
 async def test_a_job_that_cannot_be_stored_stays_what_it_was(
