@@ -14,13 +14,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psutil
 
+from controller import errors
 from controller.backends.local import files
+from controller.models.reasons import Reason
 
 _PROGRAM = Path(__file__).with_name("shim.py")
 _SHORTLY = 0.02
+_AGAIN = 0.25
 _OVERTIME = 10.0  # what a shim gets on top of its grace before it is killed itself
 
 
@@ -104,20 +108,15 @@ class Shim:
 
 async def start(directory: Path, command: Command) -> Shim:
     """Run `command` in `directory`, or join what runs there already. Raises Transient."""
-    with files.try_lock(directory / "lock") as free:
+    while True:
+        with files.try_lock(directory / "lock") as free:
+            if free:
+                await _end_orphans(directory)
+                files.write_json(directory / "spec.json", _spec(command))
         if free:
-            await _end_orphans(directory)
-            spec = {
-                **asdict(command),
-                "run": secrets.token_hex(8),
-                "linger": command.linger.total_seconds(),
-                "grace": command.grace.total_seconds(),
-                "timeout": command.timeout.total_seconds(),
-            }
-            files.write_json(directory / "spec.json", spec)
-    if not free and (running := await find(directory)):
-        return running
-    return Shim(directory, _spawn(directory))
+            return Shim(directory, _spawn(directory))
+        if running := await find(directory):
+            return running
 
 
 async def find(directory: Path) -> Shim | None:
@@ -163,6 +162,8 @@ async def remove(directory: Path) -> None:
         with files.try_lock(directory / "lock") as free:
             if free:
                 await asyncio.to_thread(files.remove_tree, directory)
+        if directory.exists():
+            await asyncio.sleep(_AGAIN)
 
 
 def never_began(why: str) -> Exit:
@@ -185,6 +186,17 @@ def last_exit(directory: Path) -> Exit | None:
     )
 
 
+def _spec(command: Command) -> dict[str, Any]:
+    """What is written down for the shim: a new run of the command."""
+    return {
+        **asdict(command),
+        "run": secrets.token_hex(8),
+        "linger": command.linger.total_seconds(),
+        "grace": command.grace.total_seconds(),
+        "timeout": command.timeout.total_seconds(),
+    }
+
+
 def _call_off(directory: Path) -> None:
     """Say that the newest run is over: a shim that was started and not yet there will not begin."""
     run = files.read_json(directory / "spec.json").get("run")
@@ -198,14 +210,18 @@ def _call_off(directory: Path) -> None:
 def _spawn(directory: Path) -> int:
     quiet = [(os.POSIX_SPAWN_OPEN, end, os.devnull, os.O_RDWR, 0) for end in (0, 1, 2)]
     argv = [sys.executable, "-I", "-S", str(_PROGRAM), str(directory)]
-    return os.posix_spawn(
-        sys.executable,
-        argv,
-        {"LANG": "C.UTF-8"},  # nothing of ours reaches the command
-        file_actions=quiet,
-        setsigmask=(),
-        setsigdef=(signal.SIGINT, signal.SIGTERM, signal.SIGCHLD),
-    )
+    try:
+        return os.posix_spawn(
+            sys.executable,
+            argv,
+            {"LANG": "C.UTF-8"},  # nothing of ours reaches the command
+            file_actions=quiet,
+            setsigmask=(),
+            setsigdef=(signal.SIGINT, signal.SIGTERM, signal.SIGCHLD),
+        )
+    except OSError as error:  # too many processes, no memory, our Python is being replaced
+        message = f"no process could be started: {error.strerror}"
+        raise errors.Transient(Reason.PLATFORM_UNAVAILABLE, message) from error
 
 
 async def _gone(pid: int) -> None:
@@ -245,12 +261,18 @@ def _is_zombie(pid: int) -> bool:
 
 
 async def _end_orphans(directory: Path) -> None:
-    """End what a killed shim left behind. A shim that ended in order removed its pid file."""
-    if not (directory / "pid").exists():
+    """End what a killed shim left behind. A shim that ended in order removed its pid file.
+
+    The pid may be a stranger's by now, so it is put out of sight before anything else.
+    """
+    killed = directory / "killed"
+    with contextlib.suppress(FileNotFoundError):
+        (directory / "pid").replace(killed)
+    if not killed.exists():
         return
     run = files.read_json(directory / "spec.json").get("run")
     await asyncio.to_thread(_kill_run, run)
-    (directory / "pid").unlink(missing_ok=True)
+    killed.unlink(missing_ok=True)
 
 
 def _kill_run(run: str | None) -> None:
