@@ -4,7 +4,7 @@ Started by `shims.start` as `python -I -S shim.py DIRECTORY`, once for every run
 for every build. It holds DIRECTORY/lock (so nothing ever runs there twice), starts the command of
 spec.json in its own process group, writes its output with time stamps to a rotated log, ends it on
 SIGTERM, at its time limit, and when no ptd has held the root's lock for `linger` seconds, and says
-in exit.json how it ended. Stands alone: standard library only, nothing of ours may be imported.
+in exit.json how it ended. Stands alone: nothing but the standard library and `logfile`.
 """
 
 # It starts in milliseconds, so no pathlib.
@@ -23,9 +23,13 @@ import sys
 import time
 from typing import Any
 
+if __name__ == "__main__":  # by its path, without site-packages: where this package is
+    sys.path.append(__file__.rsplit(os.sep, 4)[0])
+
+from controller.backends.local import logfile
+
 LOCK_TAKEN = 75
 _LOCK_WAIT = 2.0  # ptd holds the lock for moments, when it looks or cleans up
-_LONGEST_LINE = 16 * 1024
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -54,7 +58,7 @@ class Shim:
     def __init__(self, spec: dict[str, Any]) -> None:
         self._spec = spec
         log = spec["log"]
-        self._log = Log(log["path"], log["max_bytes"], log["files"])
+        self._log = logfile.Log(log["path"], log["max_bytes"], log["files"])
         self._keeper = Keeper(spec["keeper"], spec["linger"])
         self._reason = ""  # why we ended it; "" when it ended by itself
         self._kill_at: float | None = None
@@ -193,78 +197,6 @@ class Shim:
             time.sleep(1)
 
 
-class Log:
-    """Lines with time stamps in PATH, older ones in PATH.1, PATH.2 …; never raises on a full disk.
-
-    A line longer than 16 KiB becomes several.
-    """
-
-    def __init__(self, path: str, max_bytes: int, files: int) -> None:
-        self._path, self._max_bytes, self._files = path, max_bytes, files
-        self._rest = b""
-        self._lost = 0
-        self._open()
-
-    def copy(self, descriptor: int) -> bool:
-        """Move what can be read now; False at the end of the stream."""
-        try:
-            data = os.read(descriptor, 65536)
-        except BlockingIOError:
-            return True
-        if data:
-            *lines, self._rest = (self._rest + data).split(b"\n")
-            if len(self._rest) > _LONGEST_LINE:
-                lines, self._rest = [*lines, self._rest], b""
-            self._append([part for line in lines for part in _cut(line)])
-        return bool(data)
-
-    def close(self) -> None:
-        """Write what came without a newline."""
-        if self._rest:
-            self._append([self._rest])
-        os.close(self._file)
-
-    def _append(self, lines: list[bytes]) -> None:
-        if len(lines) > 1 and sum(map(len, lines)) + 25 * len(lines) > self._max_bytes:
-            half = len(lines) // 2  # no file may grow past its limit
-            self._append(lines[:half])
-            self._append(lines[half:])
-            return
-        now = time.time()
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)).encode()
-        stamp += b".%03dZ " % int(now % 1 * 1000)
-        if self._lost:
-            lines = [b"[%d lines were lost: the disk was full]" % self._lost, *lines]
-        text = b"".join(stamp + line.rstrip(b"\r") + b"\n" for line in lines)
-        try:
-            if self._size and self._size + len(text) > self._max_bytes:
-                self._rotate()
-            self._write(text)
-            self._lost = 0
-        except OSError:
-            self._lost += len(lines) - bool(self._lost)
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._file, self._size)  # no half lines
-
-    def _write(self, text: bytes) -> None:
-        view = memoryview(text)
-        while view:
-            view = view[os.write(self._file, view) :]
-        self._size += len(text)
-
-    def _open(self) -> None:
-        self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self._size = os.fstat(self._file).st_size
-
-    def _rotate(self) -> None:
-        names = [self._path, *(f"{self._path}.{n}" for n in range(1, self._files))]
-        for older, newer in zip(reversed(names[1:]), reversed(names[:-1]), strict=True):
-            with contextlib.suppress(FileNotFoundError):
-                os.replace(newer, older)
-        os.close(self._file)
-        self._open()
-
-
 class Keeper:
     """Whether a ptd still looks after this root: it holds an flock for as long as it lives."""
 
@@ -321,11 +253,6 @@ def _children() -> list[int]:
             return [int(word) for word in file.read().split()]
     except OSError:
         return []
-
-
-def _cut(line: bytes) -> list[bytes]:
-    starts = range(0, len(line) or 1, _LONGEST_LINE)
-    return [line[start : start + _LONGEST_LINE] for start in starts]
 
 
 def _readable(descriptor: int) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from controller import errors
 from controller.backends.local import files, logs, shims
+from controller.backends.local.logfile import Log
 from tests.support.localbackend import seconds
 from tests.unit.backends_local.site import alive, gone
 
@@ -128,6 +131,56 @@ async def test_what_is_stopped_before_it_began_does_not_begin(place: Place) -> N
     await shims.stop(place.directory)
     await gone(shim.pid)
     assert not (place.directory / "pid").exists()
+
+
+async def test_a_shim_that_cannot_be_started_may_be_later(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", "/no/such/python")
+        with pytest.raises(errors.Transient) as refused:
+            await shims.start(place.directory, place.command("true"))
+    assert refused.value.message == "no process could be started: No such file or directory"
+    assert (await place.run("true")).succeeded
+
+
+async def test_nobody_is_stopped_who_has_the_pid_of_a_shim_that_was_killed(place: Place) -> None:
+    stranger = await asyncio.create_subprocess_exec("sleep", "100")
+    (place.directory / "pid").write_text(str(stranger.pid))
+    first, _ = await asyncio.gather(
+        shims.start(place.directory, place.command("true")), shims.end(place.directory)
+    )
+    await first.wait()
+    assert stranger.returncode is None
+    stranger.kill()
+    assert await stranger.wait() == -signal.SIGKILL
+
+
+async def test_a_log_goes_on_where_no_new_file_can_be_opened(tmp_path: Path) -> None:
+    log = Log(str(tmp_path / "1-0.log"), 100, 3)
+    reading, writing = os.pipe()
+
+    def printed(number: int) -> None:
+        os.write(writing, b"line %d\n" % number)
+        log.copy(reading)
+
+    for number in range(9):
+        printed(number)
+    before = sorted((path.name, path.read_bytes()) for path in tmp_path.iterdir())
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        for number in range(9, 13):
+            printed(number)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert sorted((path.name, path.read_bytes()) for path in tmp_path.iterdir()) == before
+    printed(13)
+    log.close()
+    os.close(reading)
+    os.close(writing)
+    newest = logs.without_stamps(logs.tail(tmp_path / "1-0.log", 3))
+    assert newest == ("line 8", "[4 lines were lost: the disk was full]", "line 13")
 
 
 async def test_a_removed_directory_stays_removed(place: Place) -> None:
