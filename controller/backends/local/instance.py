@@ -121,8 +121,7 @@ class Instance:
             if not ended.done():
                 await shims.stop(self._directory)
                 return unhealthy.result()
-            story = ended.result()
-            return story.text if story else "was killed together with its shim"
+            return (ended.result() or shims.lost()).text
         finally:
             for task in (ended, unhealthy):
                 task.cancel()

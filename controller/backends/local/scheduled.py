@@ -163,7 +163,8 @@ class ScheduledJob:
                 shim = await self._spawn(place)
             if shim is None:
                 return None
-            await shim.wait()
+            if await shim.wait() is None:
+                return shims.lost()  # before our eyes: not with the machine, nor with ptd
 
     async def _spawn(self, place: Path) -> shims.Shim | None:
         image = images.find(self._machine.layout, self.definition.spec.image)

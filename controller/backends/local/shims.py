@@ -171,6 +171,11 @@ def never_began(why: str) -> Exit:
     return Exit(None, None, "", why, datetime.now(UTC))
 
 
+def lost() -> Exit:
+    """The end of a command whose shim was killed, so that nobody saw it."""
+    return never_began("was killed together with its shim")
+
+
 def last_exit(directory: Path) -> Exit | None:
     """How the newest run ended, if its shim could say so."""
     run = files.read_json(directory / "spec.json").get("run")

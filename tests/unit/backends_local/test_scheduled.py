@@ -96,6 +96,12 @@ async def test_a_run_that_takes_too_long_is_ended(site: Site) -> None:
         assert last_run(job) == "ran longer than it may and was stopped (try 1)"
 
 
+async def test_a_run_that_kills_its_shim_is_a_try_that_failed(site: Site) -> None:
+    async with due(site, hourly(site, "sh -c 'kill -9 $PPID'", retry=1)) as local:
+        job = await job_that(local, lambda job: last_run(job) != "")
+        assert last_run(job) == "was killed together with its shim (try 2)"
+
+
 async def test_a_run_that_is_going_outlives_ptd_and_an_update(site: Site) -> None:
     spec = hourly(site, "sh -c 'echo $$; exec sleep 1000'")
     async with due(site, spec) as local:
