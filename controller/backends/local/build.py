@@ -99,7 +99,7 @@ class LocalBuild:
 
     async def _see_through(self, ended: Callable[[str], None]) -> None:
         story = await self._run()
-        await asyncio.to_thread(handover.clear, self.directory)
+        await asyncio.to_thread(builder.clear, self.directory)
         outcome = await asyncio.to_thread(self._outcome, story)
         path, data = self.directory / "build.json", records.dump(outcome)
         await _patiently(lambda: asyncio.to_thread(files.write_json, path, data, durable=True))

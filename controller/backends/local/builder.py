@@ -21,6 +21,7 @@ from controller.backends.local import digest, fetch, files, handover, images, st
 from controller.backends.local.layout import Layout
 
 RESULT = "result.json"
+_HOME = "home"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def build(plan: Plan, directory: Path) -> str:
     app, venv = plan.tree / "app", plan.tree / "venv"
     files.remove_tree(plan.tree)
     files.make_directory(app)
-    home = directory / "home"
+    home = directory / _HOME
     files.make_directory(home)
     say(f"Fetching {plan.commit} of {fetch.shown(plan.repository)}")
     credential = handover.take(directory) if plan.credentials else None
@@ -90,6 +91,12 @@ def build(plan: Plan, directory: Path) -> str:
     files.write_json(plan.tree / "image.json", {"processes": processes})
     files.remove_tree(home)
     return _publish(plan)
+
+
+def clear(directory: Path) -> None:
+    """Remove what a builder that was killed, or failed, has left of secrets and of its work."""
+    handover.clear(directory)
+    files.remove_tree(directory / _HOME)
 
 
 def _publish(plan: Plan) -> str:

@@ -137,13 +137,18 @@ async def test_npm_of_the_machine_installs_what_package_json_names(
 
 
 async def test_a_step_that_fails_fails_the_build_with_its_last_words(
-    local: LocalBackend, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    site: Site,
+    local: LocalBackend,
+    source: Source,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stand_in(tmp_path, monkeypatch, "echo no such package; exit 5")
+    stand_in(tmp_path, monkeypatch, "echo no such package | tee $TMPDIR/left; exit 5")
     build = await built(local, source.request({"package.json": "{}"}))
     assert build.state is base.BuildState.FAILED
     assert build.message == "running npm install failed with code 5"
     assert build.log_tail[-2:] == ("no such package", f"build failed: {build.message}")
+    assert list(site.root.glob("tools/*/builds/*/home")) == []
 
 
 def stand_in(directory: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
@@ -211,6 +216,7 @@ async def test_a_build_that_takes_too_long_is_stopped(
     assert build.state is base.BuildState.TIMED_OUT
     assert build.message == "the build took longer than 1 s and was stopped"
     assert build.log_tail[-1] == "[the build took longer than 1 s and was stopped]"
+    assert list(site.root.glob("tools/*/builds/*/home")) == []
 
 
 async def test_an_image_that_is_too_large_fails(site: Site, source: Source) -> None:
