@@ -38,7 +38,8 @@ def write_json(path: Path, data: object, *, durable: bool = False) -> None:
         if durable:
             _sync_directory(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise unwritable(error, path) from error
 
 

@@ -6,10 +6,12 @@ health check, and waits out the backoff. It decides nothing about other instance
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from controller import errors
 from controller.backends.base import JobPhase
@@ -19,6 +21,8 @@ from controller.backends.local.machine import Machine
 from controller.backends.local.tasks import Tasks
 from controller.models.reasons import Reason
 from controller.models.toolconfig import ContinuousRun
+
+T = TypeVar("T")
 
 
 class Instance:
@@ -66,20 +70,30 @@ class Instance:
         await shims.stop(self._directory)
 
     async def _look_after(self) -> None:
+        shim = await self._patiently(self._find)
+        while True:
+            await self._patiently(partial(self._live, shim))
+            shim = None
+
+    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do it when it can be done; a full disk says nothing against the process."""
+        while True:
+            try:
+                return await work()
+            except errors.Transient as error:
+                self._note(message=error.message)
+                await asyncio.sleep(self._machine.settings.restarts.first.total_seconds())
+
+    async def _find(self) -> shims.Shim | None:
+        """What an earlier ptd left running, after the backoff where it has ended meanwhile."""
         await asyncio.to_thread(files.make_directory, self._directory)
         shim = await shims.find(self._directory)
         if shim is not None and self._stored is not None:
             self.record = self._stored
             self._changed()
         if shim is None and (ended := shims.last_exit(self._directory)) and ended.by_itself:
-            await self._back_off(ended.text)  # while ptd was away
-        while True:
-            try:
-                await self._live(shim)
-            except errors.Transient as error:  # a full disk: nothing of the process is wrong
-                self._note(message=error.message)
-                await asyncio.sleep(self._machine.settings.restarts.first.total_seconds())
-            shim = None
+            await self._back_off(ended.text)
+        return shim
 
     async def _live(self, shim: shims.Shim | None) -> None:
         """One life of the process, and the backoff after it."""

@@ -113,8 +113,9 @@ class LocalJobs:
         definition = records.Definition(spec, generation=1, changed_at=self._machine.clock())
         await asyncio.to_thread(files.make_directory, directory)
         await asyncio.to_thread(records.store, directory, definition)
-        job = self._jobs[tool, spec.name] = self._make(directory, tool, definition)
-        await job.start()
+        job = self._make(directory, tool, definition)
+        await job.start()  # before it is known: one that could not begin is made anew
+        self._jobs[tool, spec.name] = job
 
     async def _remove(self, tool: str, name: str) -> None:
         """Gone in one step (a rename); its processes end afterwards, also by the next ptd.

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from controller import errors
 from controller.backends.local import shims
 from controller.backends.local.launch import Launch
 from controller.backends.local.layout import Layout
 from controller.backends.local.settings import LocalSettings
 from controller.models import credentials
 from controller.models.credentials import Credential, SecretRef
+from controller.models.reasons import Reason
 
 Clock = Callable[[], datetime]
 OnChange = Callable[[str], None]
@@ -56,9 +58,13 @@ class Machine:
         """A port that nobody listens on at the moment.
 
         Another program may take it before the instance does: then that start fails, and the
-        restart gets another port.
+        restart gets another port. Raises Transient.
         """
-        with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
-            probe.bind((self.settings.host, 0))
-            port: int = probe.getsockname()[1]
-            return port
+        try:
+            with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
+                probe.bind((self.settings.host, 0))
+                port: int = probe.getsockname()[1]
+                return port
+        except OSError as error:  # no port is left, or no file descriptor
+            message = f"there is no free port: {error.strerror}"
+            raise errors.Transient(Reason.PLATFORM_UNAVAILABLE, message) from error

@@ -16,6 +16,7 @@ from controller.backends import base
 from controller.backends.local import files
 from controller.backends.local.backend import LocalBackend
 from controller.models.reasons import Reason
+from controller.models.tooldeployment import JobChange
 from tests.unit.backends_local.site import TOOL, Site, is_up, job_that, pid_in
 
 
@@ -144,6 +145,32 @@ async def test_a_job_that_cannot_be_stored_stays_what_it_was(
     with no_room(), pytest.raises(errors.Transient):
         await local.jobs.apply("tool-b", spec)
     assert list(await local.jobs.list("tool-b")) == []
+
+
+async def test_a_job_that_could_not_be_begun_is_begun_by_the_next_try(
+    site: Site, local: LocalBackend
+) -> None:
+    spec = site.serving("one")
+    in_the_way = site.root / "tools" / TOOL / "jobs" / "web" / "logs"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.write_text("no folder")
+    with pytest.raises(errors.Transient):
+        await local.jobs.apply(TOOL, spec)
+    in_the_way.unlink()
+    assert (await local.jobs.apply(TOOL, spec)).change is JobChange.CREATED
+    await job_that(local, is_up)
+
+
+async def test_an_instance_without_a_place_is_begun_when_there_is_one(
+    site: Site, local: LocalBackend
+) -> None:
+    in_the_way = site.root / "tools" / TOOL / "jobs" / "web" / "instances"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.write_text("no folder")
+    await local.jobs.apply(TOOL, site.serving("one"))
+    await job_that(local, lambda job: "could not write" in "".join(job.status.messages))
+    in_the_way.unlink()
+    await job_that(local, is_up)
 
 
 async def test_a_build_that_cannot_be_stored_did_not_begin(local: LocalBackend) -> None:
