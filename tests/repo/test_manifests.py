@@ -6,6 +6,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from controller.models import credentials
 from controller.settings import PREFIX, Settings
 from tests.gate import environment
 from tests.support import manifests
@@ -47,6 +48,15 @@ def test_a_field_that_does_not_exist_is_found() -> None:
     }
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(wrong, VERSIONS[0], strict=True)
+
+
+@pytest.mark.parametrize("overlay", manifests.OVERLAYS)
+def test_every_scheme_of_a_repository_may_leave_by_its_port(overlay: str) -> None:
+    policies = manifests.objects(overlay, "NetworkPolicy")
+    [public] = [each for each in policies if each["metadata"]["name"] == "push-to-deploy-public"]
+    [rule] = public["spec"]["egress"]
+    usual = {credentials.PORTS[scheme] for scheme in Settings.model_fields["git_schemes"].default}
+    assert {each["port"] for each in rule["ports"]} == usual
 
 
 def pods(overlay: str) -> dict[str, dict[str, Any]]:
