@@ -7,6 +7,7 @@ limit; connections go to the checked IP addresses only.
 """
 
 import asyncio
+import re
 import socket
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -23,6 +24,7 @@ from watchers.git.recent import Recent
 from watchers.git.resolution import RefFound
 
 _DELIMITER = b"0001"
+_OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _RESULT = "application/x-git-upload-pack-result"
 _BUSY = frozenset({429, 502, 503, 504})
 # Each host has a few at most, and hosts that hold on to theirs must not take those of others.
@@ -156,6 +158,8 @@ def parse(content: bytes) -> dict[str, RefFound]:
         if words[0] == "ERR" or len(words) < 2:
             raise transport.Unsupported
         peeled = [word.removeprefix("peeled:") for word in words[2:] if word.startswith("peeled:")]
+        if not all(map(_OBJECT.fullmatch, (words[0], *peeled))):
+            raise transport.Unsupported
         listed[words[1]] = RefFound(words[0], peeled[0] if peeled else None)
     return listed
 

@@ -95,7 +95,17 @@ async def test_a_connection_is_kept_for_the_next_check(
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"0000"[:3], b"<html>", b"0009ERR x", b"000eERR refused0000", b"0006x\n0000"],
+    [
+        b"",
+        b"0000"[:3],
+        b"<html>",
+        b"0009ERR x",
+        b"000eERR refused0000",
+        b"0006x\n0000",
+        b"001bunborn refs/heads/main\n0000",
+        b"%04x%s refs/heads/main\n0000" % (61 - 1, b"a" * 39),
+        b"%04x%s refs/heads/main peeled:x\n0000" % (61 + 9, b"a" * 40),
+    ],
 )
 def test_an_answer_that_is_not_complete_version_2_is_left_to_git(content: bytes) -> None:
     with pytest.raises(transport.Unsupported):
