@@ -24,7 +24,7 @@ _SECRET_KEYS = re.compile(
 _TOKEN_IN_TEXT = re.compile(r"(\b\w*(?:token|password|secret)=)[^&\s\"'<>]+", re.IGNORECASE)
 _BEARER = re.compile(r"\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
 # Bounded, and optional at its end, so that no part of a long text is looked at again and again.
-_URL_USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]{0,31}://)[^/\s@\"'<>]+@", re.IGNORECASE)
+_URL_USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]{0,31}://)[^/\s\"'<>]+@", re.IGNORECASE)
 _URL_QUERY = re.compile(r"(\bhttps?://[^\s?\"'<>]+)(?:\?[^\s\"'<>]*)?", re.IGNORECASE)
 _DEEPEST = 8
 

@@ -98,6 +98,7 @@ LEAKS: dict[str, dict[str, Any]] = {
     "a query": {"url": f"https://h.example/deploy?token={SECRET}&x=1"},
     "a path with a query": {"path": f"/tool/x/deployment?token={SECRET}"},
     "userinfo": {"url": f"https://user:{SECRET}@h.example/x.git"},
+    "userinfo with an @ in it": {"url": f"https://user:p@{SECRET}@h.example/x.git"},
     "userinfo of ssh": {"url": f"ssh://user:{SECRET}@h.example/x.git"},
     "a bearer in a sentence": {"message": f"sent Bearer {SECRET} to h"},
     "an exception": {"error": ValueError(f"https://x:{SECRET}@h.example failed")},

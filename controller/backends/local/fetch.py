@@ -60,7 +60,7 @@ def checkout(repository: str, ref: str, commit: str, into: Path, leash: Leash) -
 
 def shown(repository: str) -> str:
     """A repository's address without user, password and query."""
-    return re.sub(r"//[^/@]*@", "//", repository.partition("?")[0])
+    return re.sub(r"//[^/\s]*@", "//", repository.partition("?")[0])
 
 
 def _fetch(local: git.Git, repository: str, ref: str, commit: str) -> None:
