@@ -164,7 +164,7 @@ class ToolforgeBuilds:
             return build
         if build.id not in self._tails:
             try:
-                lines = await tail(self.log(tool, build.id))
+                lines = await tail(self.log(tool, build.id), self.client.gateway.timeout)
             except EdgeError:
                 return build  # the log is gone or late; the build's state is what counts
             while len(self._tails) >= _TAILS:

@@ -4,6 +4,7 @@ It carries requests and turns what happens on the way into `Transient`; what a s
 decided in `errors`. Nothing is retried here: the queue calls again, with backoff and jitter.
 """
 
+import asyncio
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -149,11 +150,20 @@ class Client:
         )
 
 
-async def tail(lines: AsyncIterator[str]) -> tuple[str, ...]:
-    """The last lines of a log, none of them endless: they are kept in a status."""
+async def tail(lines: AsyncIterator[str], within: timedelta) -> tuple[str, ...]:
+    """The last lines of a log, none of them endless: they are kept in a status.
+
+    Raises Transient where the log takes longer: a service that sends little by little may hold up
+    nobody for long.
+    """
     last: deque[str] = deque(maxlen=TAIL)
-    async for line in lines:
-        last.append(line)
+    try:
+        async with asyncio.timeout(within.total_seconds()):
+            async for line in lines:
+                last.append(line)
+    except TimeoutError:
+        text = f"the log did not end within {within.total_seconds():g} s"
+        raise Transient(Reason.PLATFORM_UNAVAILABLE, text) from None
     return tuple(terminal.last_shown(line)[:_TAIL_WIDTH] for line in last)
 
 

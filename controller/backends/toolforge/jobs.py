@@ -122,7 +122,8 @@ class _Tails:
         restarts, lines = self._known.get(key, (-1, ()))
         if restarts != facts.restarts:
             try:
-                lines = await tail(self.api.log(*key, lines=TAIL))
+                timeout = self.api.client.gateway.timeout
+                lines = await tail(self.api.log(*key, lines=TAIL), timeout)
             except EdgeError:
                 return facts  # without a log it is still in trouble
             while len(self._known) >= _TAILS:

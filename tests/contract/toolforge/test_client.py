@@ -1,10 +1,13 @@
 """The HTTP client: time limits, broken connections, strange answers, what is recorded."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 
 from controller.backends.base import JobSpec
+from controller.backends.toolforge import client
 from controller.errors import Terminal, Transient
 from controller.models.toolconfig import ContinuousRun
 from tests.support.toolforge.faults import Fault
@@ -67,3 +70,13 @@ async def test_names_cannot_leave_their_part_of_the_path(world: Toolforge) -> No
         "GET /v1/tool/demo/jobs/..%2Fx",
         "PATCH /v1/tool/demo/jobs/",
     }
+
+
+async def test_a_log_that_comes_in_drops_is_left_after_the_time_limit() -> None:
+    async def drops() -> AsyncIterator[str]:
+        while True:
+            yield "drop"
+            await asyncio.sleep(0.01)
+
+    with pytest.raises(Transient, match=r"the log did not end within 0\.1 s"):
+        await client.tail(drops(), timedelta(seconds=0.1))
