@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from controller import errors
 from controller.models.reasons import Reason
+from watchers.git.recent import Recent
 
 LONGEST_PAUSE = timedelta(minutes=15)
 HOST_PAUSE = timedelta(minutes=1)
@@ -31,8 +32,12 @@ _FROM_HOST = frozenset(
 
 @dataclass(slots=True)
 class _Host:
-    """Failures in a row, of whichever repositories, and until when it is left alone and why."""
+    """Failures in a row, of whichever repositories, and until when it is left alone and why.
 
+    `at`: when the last of them came.
+    """
+
+    at: datetime
     failures: int = 0
     until: datetime | None = None
     error: errors.Transient | None = None
@@ -57,7 +62,7 @@ class Patience:
     def __init__(self, random: Callable[[], float]) -> None:
         self._random = random
         self._failures: dict[str, int] = {}
-        self._hosts: dict[str, _Host] = {}
+        self._hosts: Recent[_Host] = Recent()
 
     def pause(self, host: str, now: datetime) -> Pause | None:
         """Whether to leave the host alone now. The first to come after a pause may try it."""
@@ -70,10 +75,20 @@ class Patience:
         resting.until = now + HOST_PAUSE
         return None
 
-    def good(self, url: str, host: str) -> None:
-        """The repository answered."""
+    def good(self, url: str, host: str, *, asked: datetime) -> None:
+        """The repository answered to what was asked at that time."""
         self._failures.pop(url, None)
-        self._hosts.pop(host, None)
+        self.answered(host, asked=asked)
+
+    def answered(self, host: str, *, asked: datetime) -> None:
+        """The host answered, if only to say that it has no such repository.
+
+        What was asked before its last failure says nothing about now, nor ends the pause that the
+        host has asked for since.
+        """
+        state = self._hosts.get(host)
+        if state is not None and asked >= state.at:
+            del self._hosts[host]
 
     def forget(self, url: str) -> None:
         """Nobody follows the repository any more."""
@@ -91,14 +106,11 @@ class Patience:
         if isinstance(error, errors.Transient):
             wait = max(wait, error.after or timedelta(0))
             self._host_failed(host, error, now)
-        elif is_of_host(error):
-            # It answered, if only to say that it has no such repository.
-            self._hosts.pop(host, None)
         return wait + self._spread(interval)
 
     def _host_failed(self, host: str, error: errors.Transient, now: datetime) -> None:
-        state = self._hosts.setdefault(host, _Host())
-        state.failures += 1
+        state = self._hosts.setdefault(host, _Host(now))
+        state.failures, state.at = state.failures + 1, now
         if error.after is None and state.failures < FAILURES_OF_A_HOST:
             return
         state.until = now + max(error.after or timedelta(0), HOST_PAUSE)

@@ -262,6 +262,7 @@ class RepositoryPoller:
         host, began = self._host(url), self._pace.clock()
         lag = began - self._planned.pop(url, began)
         async with self._place(host):
+            asked = self._pace.clock()
             found = await self._ask(url, host)
         if isinstance(found, timedelta):
             return found
@@ -274,13 +275,16 @@ class RepositoryPoller:
             if isinstance(found, Busy):
                 self._rates.busy(host)
             if is_of_host(found):
-                self._hosts.answered(url, well=not isinstance(found, errors.Transient))
+                answered = not isinstance(found, errors.Transient)
+                self._hosts.answered(url, well=answered)
+                if answered:
+                    self._patience.answered(host, asked=asked)
             interval = self._following.interval(url) or self._pace.interval
             wait = self._patience.failed(url, host, interval, found, self._pace.clock())
             await self._tell(url, {}, found)
             return wait
         now = self._checked[url] = self._pace.clock()
-        self._patience.good(url, host)
+        self._patience.good(url, host, asked=asked)
         self._rates.good(host)
         self._hosts.answered(url, well=True)
         self._journal.polled(now - began, lag, refs=len(found), at=now)

@@ -10,6 +10,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from watchers.git.recent import Recent
+
 REMEMBERED = 16
 SLOWEST = 1 / 60.0  # checks a second
 _STEP = 0.1
@@ -31,7 +33,7 @@ class Rates:
     """The rates of all hosts."""
 
     def __init__(self) -> None:
-        self._hosts: dict[str, _Host] = {}
+        self._hosts: Recent[_Host] = Recent()
         self._turns: dict[str, datetime] = {}
 
     def wait(self, url: str, host: str, now: datetime) -> timedelta:

@@ -7,6 +7,7 @@ import pytest
 from controller import errors
 from controller.models.reasons import Reason
 from tests.builders import NOW
+from watchers.git import recent
 from watchers.repositories.patience import Patience, Pause
 
 URL, OTHER, HOST = "https://git.example.org/a", "https://git.example.org/b", "git.example.org"
@@ -66,7 +67,7 @@ def test_a_good_answer_begins_anew() -> None:
     for _ in range(5):
         who.failed(URL, HOST, MINUTE, ABSENT, NOW)
 
-    who.good(URL, HOST)
+    who.good(URL, HOST, asked=NOW)
 
     assert who.failed(URL, HOST, MINUTE, ABSENT, NOW) == MINUTE
 
@@ -99,7 +100,7 @@ def test_a_retry_after_below_a_minute_is_a_minute() -> None:
 def test_one_repository_that_fails_does_not_hold_up_its_host() -> None:
     who = patience()
     who.failed(URL, HOST, MINUTE, SILENT, NOW)
-    who.good(OTHER, HOST)
+    who.good(OTHER, HOST, asked=NOW)
     who.failed(URL, HOST, MINUTE, SILENT, NOW)
     who.failed(URL, HOST, MINUTE, SILENT, NOW)
 
@@ -124,6 +125,26 @@ def test_a_host_that_answers_again_is_open_to_all() -> None:
         who.failed(url, HOST, MINUTE, SILENT, NOW)
     assert who.pause(HOST, NOW + MINUTE) is None
 
-    who.failed("a", HOST, MINUTE, ABSENT, NOW + MINUTE)
+    who.answered(HOST, asked=NOW + MINUTE)
 
     assert who.pause(HOST, NOW + MINUTE) is None
+
+
+def test_hosts_that_tenants_made_up_are_forgotten_the_first_first() -> None:
+    who = patience()
+    hosts = [f"{number}.example.org" for number in range(recent.LIMIT + 1)]
+    for host in hosts:
+        who.failed(f"https://{host}/a", host, MINUTE, BUSY, NOW)
+    resting = [host for host in hosts if who.pause(host, NOW)]
+    assert resting == hosts[1:]
+
+
+def test_an_answer_to_an_earlier_question_does_not_end_the_pause_that_a_host_asks_for() -> None:
+    who = patience()
+    who.failed(URL, HOST, MINUTE, BUSY, NOW)
+
+    who.good(OTHER, HOST, asked=NOW - timedelta(seconds=1))
+    assert who.pause(HOST, NOW) == Pause(timedelta(minutes=5), BUSY)
+
+    who.good(OTHER, HOST, asked=NOW + timedelta(seconds=1))
+    assert who.pause(HOST, NOW) is None

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from tests.builders import NOW
+from watchers.git import recent
 from watchers.repositories.rates import SLOWEST, Rates
 
 HOST, OTHER = "git.example.org", "other.example.org"
@@ -32,6 +33,14 @@ def test_a_host_that_complains_is_asked_at_half_of_that_rate_and_others_as_befor
     turns = [rates.wait(f"https://{HOST}/{number}", HOST, now) / SECOND for number in range(4)]
     assert turns == [0.0, 0.5, 1.0, 1.5]
     asked(rates, 10, timedelta(0), OTHER)
+
+
+def test_hosts_that_tenants_made_up_are_forgotten_the_first_first() -> None:
+    rates = Rates()
+    for number in range(recent.LIMIT + 1):
+        rates.busy(f"{number}.example.org")
+    limited = rates.limits()
+    assert (len(limited), "0.example.org" in limited) == (recent.LIMIT, False)
 
 
 def test_a_turn_is_kept_until_its_time() -> None:
