@@ -136,7 +136,7 @@ class Garbage:
             stored = self._objects.latest(*place)
             resource = self._catalogue.of_collection(place[0])
             if stored is None or resource is None:
-                self._dependents[uid].discard(place)
+                self._dependents.get(uid, set()).discard(place)  # others may have gone meanwhile
                 continue
             meta = stored.object()["metadata"]
             if not meta.get("deletionTimestamp"):

@@ -53,12 +53,13 @@ class Storage:
         self.path = path
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "control-plane-storage")
         self._connection: sqlite3.Connection | None = None
+        self._closed = False
 
     async def open(self) -> tuple[int, list[Row]]:
         """Open or create the file, check it, and return the last version and every object."""
         try:
             return await self._run(self._open)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             await self.close()
             raise StorageError(_explain(self.path, error)) from error
         except StorageError:
@@ -78,8 +79,10 @@ class Storage:
 
     async def close(self) -> None:
         """Close the file and end the thread. May be called twice."""
-        await self._run(self._close)
-        self._thread.shutdown()
+        if not self._closed:
+            self._closed = True
+            await self._run(self._close)
+            self._thread.shutdown()
 
     async def _run(self, call: Callable[[Unpack[_Arguments]], _T], *args: *_Arguments) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *args)
@@ -158,7 +161,9 @@ class Storage:
             self._connection = None
 
 
-def _explain(path: pathlib.Path, error: sqlite3.Error) -> str:
+def _explain(path: pathlib.Path, error: sqlite3.Error | OSError) -> str:
+    if isinstance(error, OSError):
+        return f"{path} cannot be used ({error.strerror}). Name another path."
     code = getattr(error, "sqlite_errorname", "")
     if code.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
         return (

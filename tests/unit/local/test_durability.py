@@ -172,6 +172,22 @@ async def test_a_file_damaged_in_the_middle_is_refused(tmp_path: pathlib.Path) -
     assert path.read_bytes() == bytes(raw)
 
 
+async def test_a_place_where_no_file_can_be_is_refused(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    path = tmp_path / "file" / "state.db"
+    with pytest.raises(
+        storage.StorageError, match=r"file/state\.db cannot be used \(File exists\)"
+    ):
+        await storage.Storage(path).open()
+
+
+async def test_a_file_may_be_closed_twice(tmp_path: pathlib.Path) -> None:
+    file = storage.Storage(tmp_path / "state.db")
+    await file.open()
+    await file.close()
+    await file.close()
+
+
 async def test_another_programs_file_is_refused(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "state.db"
     with sqlite3.connect(path) as connection:
