@@ -78,7 +78,7 @@ class Shim:
         started, error = time.time(), ""
         try:
             output = self._start()
-        except (OSError, subprocess.SubprocessError) as failure:
+        except (OSError, ValueError, subprocess.SubprocessError) as failure:
             error = _start_error(self._spec, failure)
             self._status = 127 << 8
         else:

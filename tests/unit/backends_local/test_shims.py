@@ -85,6 +85,11 @@ async def test_a_command_that_is_not_there_is_named(place: Place) -> None:
     assert place.printed() == []
 
 
+async def test_a_command_that_no_program_can_have_is_named(place: Place) -> None:
+    story = await place.run("true", "a\0b")
+    assert (story.code, story.text) == (127, "could not start true: embedded null byte")
+
+
 async def test_a_time_limit_ends_the_whole_group(place: Place) -> None:
     story = await place.run("sh", "-c", "sleep 100 & sleep 100", timeout=seconds(0.1))
     assert (story.reason, story.text) == ("timeout", "ran longer than it may and was stopped")
