@@ -142,7 +142,7 @@ def _environment(plan: Plan, home: Path) -> dict[str, str]:
 
 
 def _check_size(plan: Plan) -> None:
-    size = sum(path.lstat().st_size for path in _all(plan.tree))
+    size = files.size(plan.tree)
     if size > plan.image_bytes:
         limit, mib = plan.image_bytes // 2**20, size // 2**20
         raise BuildError(f"the image has {mib} MiB, and may have {limit} MiB")

@@ -109,6 +109,14 @@ class LocalBuilds:
             made = {build.shown.image or "" for build in self._builds.values()}
             digests = {digest for image in in_use | made if (digest := images.digest_of(image))}
             await asyncio.to_thread(images.collect, self._machine.layout, digests)
+            await asyncio.to_thread(self._trim_cache)
+
+    def _trim_cache(self) -> None:
+        """Throw the downloads away when they take too much room; builds bring what they need."""
+        cache = self._machine.layout.cache
+        if files.size(cache) > self._limits.cache_bytes:
+            for each in cache.iterdir():
+                files.remove_tree(each)
 
     def _too_many(self, in_use: set[str]) -> Sequence[tuple[str, str]]:
         """The builds of each component but for the newest good and the newest bad ones."""

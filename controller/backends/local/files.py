@@ -75,6 +75,16 @@ def remove_tree(path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
+def size(tree: Path) -> int:
+    """Bytes of the files in a directory; what goes meanwhile does not count."""
+    found = 0
+    for directory, _, names in os.walk(tree):
+        for name in names:
+            with contextlib.suppress(OSError):
+                found += Path(directory, name).lstat().st_size
+    return found
+
+
 def move_into(source: Path, folder: Path) -> Path:
     """Move a directory into `folder` in one step, and answer its new path, which ends in a number.
 

@@ -18,6 +18,7 @@ class BuildLimits:
     timeout: timedelta = timedelta(minutes=30)
     image_bytes: int = 4096 * _MIB
     file_bytes: int = 1024 * _MIB
+    cache_bytes: int = 4096 * _MIB
     keep: int = 5
     collect_after: timedelta = timedelta(minutes=1)
     attempts: int = 3

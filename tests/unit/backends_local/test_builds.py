@@ -1,5 +1,6 @@
 """Builds of real commits: what is found, what it becomes, what stops it."""
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -276,6 +277,29 @@ async def test_what_nobody_needs_is_removed_and_what_a_job_runs_is_not(
         assert left == {images.digest_of(made[number].image or "") for number in (0, 2)}
         known = {build.id for build in await local.builds.list(TOOL)}
         assert known == {made[0].id, made[2].id}
+
+
+async def test_downloads_that_have_become_too_many_are_thrown_away(
+    site: Site, source: Source
+) -> None:
+    cache = site.root / "cache" / "pip" / "http"
+    cache.mkdir(parents=True)
+    few, many = cache / "few", cache / "many"
+    few.write_bytes(b"x" * 90_000)
+    limits = BuildLimits(cache_bytes=100_000, collect_after=localbackend.seconds(0.05))
+    settings = replace(localbackend.QUICK, builds=limits)
+    async with LocalBackend(site.root, settings, localbackend.now) as local:
+        await built(local, source.request({"number": "1"}))
+        await asyncio.sleep(0.3)
+        assert few.exists()
+        many.write_bytes(b"x" * 90_000)
+        await built(local, source.request({"number": "2"}))
+
+        async def collected() -> bool | None:
+            return not few.exists() or None
+
+        assert await until(collected)
+        assert (site.root / "cache").is_dir()
 
 
 async def test_a_followed_log_ends_with_the_build(local: LocalBackend, source: Source) -> None:
