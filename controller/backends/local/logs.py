@@ -8,14 +8,16 @@ import asyncio
 import contextlib
 import heapq
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 POLL = timedelta(seconds=0.25)
 _BLOCK = 64 * 1024
+_NO_ENDS: Mapping[Path, int] = MappingProxyType({})
 _STAMP = len("2026-11-21T23:01:49.059Z ")
 
 
@@ -33,15 +35,19 @@ def note(path: Path, text: str, now: datetime) -> None:
             os.close(file)
 
 
-def tail(path: Path, lines: int) -> list[str]:
-    """The last lines of a log file and of its rotated predecessors, oldest first."""
+def tail(path: Path, lines: int, until: int | None = None) -> list[str]:
+    """The last lines of a log file and of its rotated predecessors, oldest first.
+
+    `until`: of the file itself only so many bytes count.
+    """
     found: list[str] = []
     for part in _parts(path):
         if len(found) >= lines:
             break
         try:
             with part.open("rb") as file:
-                found = _last_lines(file, lines - len(found)) + found
+                end = _whole_lines(file, until if part == path else None)
+                found = _last_lines(file, end, lines - len(found)) + found
         except FileNotFoundError:
             break
     return found
@@ -70,9 +76,16 @@ def generation_of(path: Path) -> int:
     return int(path.name.partition("-")[0])
 
 
-def merged_tail(paths: list[Path], lines: int, label: Callable[[Path], str]) -> list[str]:
-    """The last lines of several files together, in the order of time."""
-    sources = [[label(path) + line for line in tail(path, lines)] for path in paths]
+def merged_tail(
+    paths: Sequence[Path],
+    lines: int,
+    label: Callable[[Path], str],
+    until: Mapping[Path, int] = _NO_ENDS,
+) -> list[str]:
+    """The last lines of several files together, in the order of time; `until`: see `tail`."""
+    sources = [
+        [label(path) + line for line in tail(path, lines, until.get(path))] for path in paths
+    ]
     widths = {path: len(label(path)) for path in paths}
     keyed = (
         [(line[widths[path] : widths[path] + _STAMP], line) for line in source]
@@ -83,7 +96,7 @@ def merged_tail(paths: list[Path], lines: int, label: Callable[[Path], str]) -> 
 
 
 async def follow(
-    sources: Callable[[], list[Path]],
+    sources: Callable[[], Iterable[Path]],
     lines: int,
     label: Callable[[Path], str],
     alive: Callable[[], bool],
@@ -94,7 +107,9 @@ async def follow(
     """
     with ExitStack() as stack:
         readers = {path: stack.enter_context(_Follower(path)) for path in sources()}
-        for line in merged_tail(list(readers), lines, label):
+        begins = {path: reader.begin for path, reader in readers.items()}
+        # Tens of MiB, perhaps: beside the event loop.
+        for line in await asyncio.to_thread(merged_tail, list(readers), lines, label, begins):
             yield line
         while True:
             ending = not alive()  # asked before the last reading, so that nothing is missed
@@ -116,8 +131,9 @@ class _Follower:
         self._path = path
         self._rest = b""
         self._file = self._open()
+        self.begin = 0  # what comes before is for others to show
         if self._file and not from_start:
-            self._file.seek(0, os.SEEK_END)
+            self.begin = self._file.seek(_whole_lines(self._file))
 
     def __enter__(self) -> "_Follower":
         return self
@@ -165,14 +181,26 @@ def _parts(path: Path) -> Iterator[Path]:
         number += 1
 
 
-def _last_lines(file: BinaryIO, lines: int) -> list[str]:
+def _whole_lines(file: BinaryIO, until: int | None = None) -> int:
+    """Where the last whole line ends; behind that there is nothing yet."""
     position = file.seek(0, os.SEEK_END)
-    data = b""
+    position = position if until is None else min(position, until)
+    while position > 0:
+        step = min(_BLOCK, position)
+        file.seek(position - step)
+        newline = file.read(step).rfind(b"\n")
+        if newline >= 0:
+            return position - step + newline + 1
+        position -= step
+    return 0
+
+
+def _last_lines(file: BinaryIO, end: int, lines: int) -> list[str]:
+    position, data = end, b""
     while position > 0 and data.count(b"\n") <= lines:
         step = min(_BLOCK, position)
         position -= step
         file.seek(position)
         data = file.read(step) + data
-    text = data.decode("utf-8", "replace").split("\n")
-    whole = text[:-1]  # behind the last newline there is nothing yet
+    whole = data.decode("utf-8", "replace").split("\n")[:-1]
     return whole[-lines:] if lines > 0 else []

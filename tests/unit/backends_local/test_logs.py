@@ -1,7 +1,7 @@
 """Reading logs: the last lines, several files in the order of time, following across rotation."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -69,6 +69,38 @@ def test_old_generations_are_forgotten_in_order(tmp_path: Path) -> None:
     left = sorted(path.name for path in tmp_path.glob("*.log"))
     assert left == ["10-0.log", "11-0.log", "9-0.log"]
     assert [path.name for path in logs.files_in(tmp_path)] == ["9-0.log", "10-0.log", "11-0.log"]
+
+
+async def test_a_line_that_comes_between_the_last_and_the_new_is_shown_once(
+    tmp_path: Path,
+) -> None:
+    log = write(tmp_path / "1-0.log", (1, "old"))
+    asked = 0
+
+    def sources() -> Iterator[Path]:
+        nonlocal asked
+        asked += 1
+        yield log
+        if asked == 1:  # it has just been opened
+            write(log, (2, "between"))
+
+    shown = [line async for line in logs.follow(sources, 10, lambda _: "", lambda: False)]
+    assert logs.without_stamps(shown) == ("old", "between")
+
+
+async def test_a_line_of_which_half_was_there_is_shown_whole(tmp_path: Path) -> None:
+    log = write(tmp_path / "1-0.log", (1, "old"))
+    asked = 0
+
+    def sources() -> Iterator[Path]:
+        nonlocal asked
+        asked += 1
+        with log.open("a") as file:
+            file.write(["", stamp(2) + "ha", "lf\n"][asked])
+        yield log
+
+    shown = [line async for line in logs.follow(sources, 10, lambda _: "", lambda: False)]
+    assert logs.without_stamps(shown) == ("old", "half")
 
 
 async def test_following_goes_on_after_rotation_and_in_new_files(tmp_path: Path) -> None:
