@@ -86,6 +86,18 @@ def _is_settled(name: str, repository: str, ref: str, config: ToolConfig) -> boo
     )
 
 
+def were_checked(config: ToolConfig, followers: Iterable[Follower]) -> bool:
+    """Whether the status knows of a check of what they follow, not of what they followed before."""
+    repositories = {name: build.repository for name, build in decide.followed(config.spec).items()}
+    watches = config.status.components
+    return all(
+        (watch := watches.get(each.component)) is not None
+        and watch.checked_at is not None
+        and (watch.repository, watch.ref) == (repositories[each.component], each.ref)
+        for each in followers
+    )
+
+
 class Following:
     """All tools' wishes, by repository."""
 

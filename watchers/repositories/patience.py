@@ -18,7 +18,8 @@ HOST_PAUSE = timedelta(minutes=1)
 FAILURES_OF_A_HOST = 3
 _MAX_DOUBLINGS = 10
 # What says something about the host. A Secret that is missing does not, nor a control plane that
-# does not give it: the host was not asked.
+# does not give it: the host was not asked. A refusal does: of what the host answered, or of where
+# its name leads, which is the same for all that is on it.
 _FROM_HOST = frozenset(
     {
         Reason.REPOSITORY_UNREACHABLE,

@@ -8,7 +8,7 @@ is asked of `patience`. Made by the composition root and run while this process 
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from weakref import WeakValueDictionary
@@ -23,16 +23,17 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from controller import errors, logs
 from controller.models.toolconfig import ToolConfig
-from watchers.decide import Seen, Sight, Trouble, followed
+from watchers.decide import Seen, Sight
 from watchers.git.resolution import RefProblem, Resolved
 from watchers.git.transport import Busy
+from watchers.repositories import sights
 from watchers.repositories.asking import Asked
 from watchers.repositories.following import (
     NOTHING,
-    Follower,
     Following,
     Wish,
     source_of,
+    were_checked,
     wish_of,
 )
 from watchers.repositories.hosts import Hosts
@@ -179,7 +180,7 @@ class RepositoryPoller:
             self._schedule(url)
             fresh = wish.followers.get(url, frozenset()) - old.followers.get(url, frozenset())
             # What was looked at before this process started is no reason for haste.
-            if fresh and not (starting and config and _were_checked(config, fresh)):
+            if fresh and not (starting and config and were_checked(config, fresh)):
                 self._look(url, self._pace.soon * self._pace.random())
             elif starting:
                 self._make_good(url)
@@ -189,7 +190,7 @@ class RepositoryPoller:
 
     async def _record_config(self, tool: str, wish: Wish) -> None:
         """Write down what the config alone tells, and go on with what was decided before."""
-        refused = {name: _trouble(error) for name, error in wish.refused.items()}
+        refused = {name: sights.trouble_of(error) for name, error in wish.refused.items()}
         if await self._record(tool, refused):
             self._unrecorded.discard(tool)
             return
@@ -324,17 +325,19 @@ class RepositoryPoller:
         error: errors.EdgeError | None,
     ) -> bool:
         """Have every tool that follows the repository record it; False where one could not."""
-        sights: dict[str, dict[str, Sight]] = {}
+        by_tool: dict[str, dict[str, Sight]] = {}
         for follower in self._following.followers(url):
-            sight = _trouble(error) if error else _sight(answers.get(follower.ref))
+            sight = (
+                sights.trouble_of(error) if error else sights.sight_of(answers.get(follower.ref))
+            )
             if isinstance(sight, Seen) and self._asked.told_of(follower.tool, sight.commit):
                 sight = replace(sight, pushed=True)
             if sight is not None:
-                sights.setdefault(follower.tool, {})[follower.component] = sight
-        recorded = [await self._record(tool, seen) for tool, seen in sights.items()]
+                by_tool.setdefault(follower.tool, {})[follower.component] = sight
+        recorded = [await self._record(tool, seen) for tool, seen in by_tool.items()]
         return all(recorded)
 
-    async def _record(self, tool: str, sights: Mapping[str, Sight]) -> bool:
+    async def _record(self, tool: str, seen: Mapping[str, Sight]) -> bool:
         wish = self._following.wish(tool)
         checked = {
             follower.component: self._checked[url]
@@ -343,7 +346,7 @@ class RepositoryPoller:
             if url in self._checked
         }
         try:
-            await self._recorder.record(tool, sights, checked)
+            await self._recorder.record(tool, seen, checked)
         except errors.EdgeError as error:
             # What may pass (a lost write race, mostly) is tried again soon: no reason for alarm.
             tell = _log.info if isinstance(error, errors.Transient) else _log.warning
@@ -355,31 +358,3 @@ class RepositoryPoller:
 def _report_bug(event: JobExecutionEvent) -> None:
     if not isinstance(event.exception, asyncio.CancelledError):
         _log.error("poll_failed_unexpectedly", repository=event.job_id, trace=event.traceback)
-
-
-def _were_checked(config: ToolConfig, followers: Iterable[Follower]) -> bool:
-    """Whether the status knows of a check of what they follow, not of what they followed before."""
-    repositories = {name: build.repository for name, build in followed(config.spec).items()}
-    watches = config.status.components
-    return all(
-        (watch := watches.get(each.component)) is not None
-        and watch.checked_at is not None
-        and (watch.repository, watch.ref) == (repositories[each.component], each.ref)
-        for each in followers
-    )
-
-
-def _sight(answer: Resolved | RefProblem | None) -> Sight | None:
-    """What an answer means for a component; None where the ref was not asked for yet."""
-    match answer:
-        case Resolved(commit=commit, ref=ref, choice=choice):
-            return Seen(commit, ref, choice)
-        case RefProblem():
-            return _trouble(answer.error())
-    return None
-
-
-def _trouble(error: errors.EdgeError) -> Trouble:
-    hint = error.hint if isinstance(error, errors.Terminal) else ""
-    message = error.message[:1].upper() + error.message[1:]
-    return Trouble(error.reason, message, hint)
