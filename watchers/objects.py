@@ -78,7 +78,7 @@ class Reflector:
 
     @property
     def age(self) -> timedelta:
-        """How long ago the server was last heard: a line, a bookmark or a whole list."""
+        """How long ago the server was last heard: a line, a bookmark or an object of a list."""
         return timedelta(seconds=self._clock() - self._heard_at)
 
     async def run(self) -> None:
@@ -102,7 +102,12 @@ class Reflector:
     async def _list(self) -> None:
         """Make the cache equal to the server's state, page by page; wake every tool."""
         self._metrics.relisted(self._kind.plural)
-        listing = await self._listing(self._shelf.put)
+
+        def take(stored: JSON) -> None:
+            self._heard_at = self._clock()  # a list of many objects may take minutes
+            self._shelf.put(stored)
+
+        listing = await self._listing(take)
         absent = self._shelf.absent(listing.seen, listing.version)
         for place in absent:
             self._shelf.drop(place, self._uid(place), listing.version)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from controller.metrics import WatchMetrics
@@ -137,6 +138,29 @@ async def test_a_long_list_comes_in_pages() -> None:
             "200",
             "400",
         ]
+
+
+def slow_page(number: int) -> fakekube.Answer:
+    """A page of one deployment that takes its time; another follows."""
+    metadata = {"namespace": "tool-x", "name": f"n{number}", "uid": f"u{number}"}
+    metadata |= {"resourceVersion": "2", "creationTimestamp": "2026-01-01T00:00:00Z"}
+
+    async def answer(_request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(12)
+        more = {"resourceVersion": "2", "continue": "1"}
+        return web.json_response({"metadata": more, "items": [{"metadata": metadata, "spec": {}}]})
+
+    return answer
+
+
+@virtual_time
+async def test_a_list_that_takes_minutes_is_no_silence() -> None:
+    async with world(listed=False) as w:
+        for number in range(20):
+            w.kube.fail("LIST", slow_page(number))
+        await asyncio.sleep(200)
+        assert not w.reflector.synced.is_set()
+        assert w.reflector.age.total_seconds() <= 13
 
 
 @virtual_time
