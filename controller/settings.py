@@ -29,7 +29,10 @@ def _duration(value: object) -> object:
     parts = _PART.findall(value)
     if not parts or "".join(number + unit for number, unit in parts) != value.strip():
         raise ValueError("expected a duration such as 30s, 5m, 1h30m or 250ms")
-    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+    try:
+        return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+    except OverflowError:
+        raise ValueError("expected a duration that is shorter") from None
 
 
 def spell(duration: timedelta) -> str:

@@ -39,7 +39,9 @@ def test_durations_are_read_as_people_write_them(
     assert Settings().reconcile_timeout == value
 
 
-@pytest.mark.parametrize("text", ["", "30", "30 s", "s", "1h nonsense", "-5s", "0s"])
+@pytest.mark.parametrize(
+    "text", ["", "30", "30 s", "s", "1h nonsense", "-5s", "0s", "99999999999d"]
+)
 def test_durations_that_mean_nothing_are_refused(
     text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
