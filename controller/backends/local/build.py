@@ -121,6 +121,7 @@ class LocalBuild:
                     return shims.never_began(f"{error.message}. {error.hint}")
                 if self._cancelled:
                     return story
+                await asyncio.to_thread(self._note_another_begin)
                 shim = await _patiently(lambda: shims.start(self.directory, command))
             self.shown = replace(self.shown, state=base.BuildState.RUNNING)
             if self._cancelled:  # asked for while it was started
@@ -129,6 +130,12 @@ class LocalBuild:
             if self._cancelled or _is_final(story):
                 return story
         return None
+
+    def _note_another_begin(self) -> None:
+        log = self.directory / LOG
+        if log.exists():
+            why = "the build ended before it was done, and begins again"
+            logs.note(log, why, self._machine.clock())
 
     async def _hand_over(self) -> None:
         """Leave credentials for a builder that needs some. Raises Terminal, Transient."""

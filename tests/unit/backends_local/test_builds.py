@@ -254,7 +254,10 @@ async def test_a_build_that_ptd_stopped_begins_again(
     gate.write_text("")
     async with site.backend() as local:
         build = await built(local, request)
+        log = await log_of(local, build)
     assert (build.id, build.state) == (started.id, base.BuildState.SUCCESSFUL)
+    assert log.count("[the build ended before it was done, and begins again]") == 1
+    assert [line for line in log if line.startswith("Fetching ")] == [log[0], log[4]]
 
 
 async def test_what_nobody_needs_is_removed_and_what_a_job_runs_is_not(
