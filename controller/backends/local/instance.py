@@ -15,8 +15,7 @@ from typing import TypeVar
 
 from controller import errors
 from controller.backends.base import JobPhase
-from controller.backends.local import files, health, images, logs, records, shims
-from controller.backends.local.launch import Launch, launch
+from controller.backends.local import files, health, images, launch, logs, records, shims
 from controller.backends.local.machine import Machine
 from controller.backends.local.tasks import Tasks
 from controller.models.reasons import Reason
@@ -107,22 +106,24 @@ class Instance:
         if shim is None:
             port = self._choose_port()
             self._note(phase=JobPhase.PENDING, port=port, outlook="")
-        started = launch(self._run, image or images.Image(Path("/")), self._data, port)
+        image = image or images.Image(Path("/"))
+        started = launch.launch(self._run, image, self._data, port)
         if shim is None:
             shim = await self._spawn(started)
         why = await self._watch(shim, self._check(started, port))
-        await self._back_off(why)
+        unknown = why.startswith(shims.NOT_FOUND)
+        await self._back_off(f"{why} ({launch.named(image)})" if unknown else why)
 
     def _choose_port(self) -> int | None:
         if self._run.port is None or self._run.port_protocol == "udp":
             return self._run.port  # there is no proxy for udp: it listens on the declared port
         return self._machine.free_port()
 
-    def _check(self, started: Launch, port: int | None) -> health.Check | None:
+    def _check(self, started: launch.Launch, port: int | None) -> health.Check | None:
         settings = self._machine.settings
         return health.check_for(self._run, port, started, settings.host, settings.health.timeout)
 
-    async def _spawn(self, started: Launch) -> shims.Shim:
+    async def _spawn(self, started: launch.Launch) -> shims.Shim:
         await asyncio.to_thread(files.make_directory, self._data)
         return await shims.start(self._directory, self._machine.command(started, self._log))
 

@@ -82,6 +82,13 @@ def arguments(command: str, image: Image, env: Mapping[str, str]) -> tuple[str, 
     return tuple(_expanded(word, env) for word in split(command))
 
 
+def named(image: Image) -> str:
+    """Which short names a command may use, for who wrote one that is not found."""
+    if not image.processes:
+        return "there are no process types, as no Procfile names any"
+    return f"the process types are {', '.join(sorted(image.processes))}"
+
+
 def _expanded(word: str, env: Mapping[str, str]) -> str:
     return _VARIABLE.sub(lambda found: env.get(found[1] or found[2], found[0]), word)
 

@@ -22,6 +22,7 @@ from controller import errors
 from controller.backends.local import files
 from controller.models.reasons import Reason
 
+NOT_FOUND = "command not found: "  # how the shim begins to say so
 _PROGRAM = Path(__file__).with_name("shim.py")
 _SHORTLY = 0.02
 _AGAIN = 0.25

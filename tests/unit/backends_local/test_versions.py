@@ -8,6 +8,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from controller.backends import base
 from controller.backends.local import bound
 from controller.backends.local.backend import LocalBackend
@@ -135,14 +137,23 @@ async def test_a_version_that_crashes_is_a_crash_loop_with_its_last_lines(
     assert await site.ask() == before
 
 
-async def test_a_command_that_is_not_there_says_so(site: Site, local: LocalBackend) -> None:
+@pytest.mark.parametrize(
+    ("processes", "known"),
+    [
+        ({}, "there are no process types, as no Procfile names any"),
+        ({"web": "sleep 9", "job": "sleep 9"}, "the process types are job, web"),
+    ],
+)
+async def test_a_command_that_is_not_there_says_so_and_what_is(
+    site: Site, local: LocalBackend, processes: dict[str, str], known: str
+) -> None:
+    image = localbackend.make_image(site.root, "short", processes=processes)
     run = ContinuousRun(command="no-such-program --now")
-    await local.jobs.apply(TOOL, base.JobSpec("web", site.image, run))
+    await local.jobs.apply(TOOL, base.JobSpec("web", image, run))
     job = await job_that(local, lambda job: job.status.trouble is not None)
-    assert job.status.messages[0].startswith("command not found: no-such-program (3 times)")
-    assert job.status.log_tail[0].startswith(
-        "[command not found: no-such-program; starts again in "
-    )
+    said = f"command not found: no-such-program ({known})"
+    assert job.status.messages == (f"{said} (3 times)",)
+    assert job.status.log_tail[0].startswith(f"[{said}; starts again in ")
 
 
 async def test_a_killed_process_is_started_again(site: Site, local: LocalBackend) -> None:
