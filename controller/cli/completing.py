@@ -24,12 +24,14 @@ Of = Callable[[dict[str, Any]], list[CompletionItem]]
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), metavar="SHELL")
 def completion(shell: str) -> None:
-    """Print the completion script for SHELL.
+    """Print the completion script for SHELL: bash, zsh or fish.
 
-    bash: eval "$(ptd completion bash)" in ~/.bashrc; zsh: the same in ~/.zshrc; fish: ptd
-    completion fish > ~/.config/fish/completions/ptd.fish
+    \b
+    bash  in ~/.bashrc:  eval "$(ptd completion bash)"
+    zsh   in ~/.zshrc:   eval "$(ptd completion zsh)"
+    fish  once:          ptd completion fish > ~/.config/fish/completions/ptd.fish
     """
     kind = get_completion_class(shell)
     assert kind is not None  # noqa: S101 - the choices are click's own

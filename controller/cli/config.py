@@ -42,7 +42,7 @@ def config() -> None:
 @click.argument("file", type=_FILE)
 @_strict
 @_local
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 def validate(file: Path, strict: bool, local: bool, as_json: bool) -> None:
     """Say everything that is wrong with FILE.
 

@@ -18,9 +18,11 @@ from controller.cli import access, secretinput, secretstore
 from controller.models import credentials as rules
 from controller.models import knownhosts
 from controller.models.credentials import HOSTS, LABEL, MARK, OPAQUE, Stored
+from controller.models.fields import SECRET_PATTERN
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _HOST = re.compile(r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:[0-9]{1,5})?")
+_NAME = re.compile(SECRET_PATTERN.strip("^$"))
 _account = click.option(
     "--controller",
     "account",
@@ -55,8 +57,12 @@ def credentials() -> None:
 def add(name: str, hosts: tuple[str, ...], account: str, **given: Any) -> None:
     """Store credentials NAME, in the place of those that were there.
 
-    For https with --token-stdin; for ssh with --ssh-key and --known-hosts.
+    \b
+    https:  ptd credentials add NAME --host HOST --token-stdin < token.txt
+    ssh:    ptd credentials add NAME --host HOST --ssh-key FILE --known-hosts FILE
     """
+    if not _NAME.fullmatch(name):
+        raise click.UsageError(f"{name} is no name: it is made of a-z, 0-9, - and .")
     for host in hosts:
         if not _HOST.fullmatch(host):
             raise click.UsageError(f"{host} is no host: write git.example.org, without https://")
@@ -87,7 +93,10 @@ def allow(name: str, account: str, **given: Any) -> None:
 @credentials.command("list")
 @access.options
 def listed(**given: Any) -> None:
-    """Show the credentials that there are: names, kinds and hosts, and what is wrong with them."""
+    """Show names, kinds and hosts.
+
+    Where one could not be used, also why.
+    """
     found = access.find(given["kubeconfig"], given["tool"], given["namespace"])
     secrets = found.connected(lambda calls: secretstore.marked(calls, found.tool))
     for secret in secrets:
@@ -104,7 +113,10 @@ def listed(**given: Any) -> None:
 @click.argument("name")
 @access.options
 def delete(name: str, **given: Any) -> None:
-    """Remove the credentials NAME, and the controller's right to read them."""
+    """Remove the credentials NAME.
+
+    The controller's right to read them goes, too.
+    """
     found = access.find(given["kubeconfig"], given["tool"], given["namespace"])
     found.connected(lambda calls: secretstore.remove(calls, found.tool, name))
     click.echo(f"{name}: deleted")

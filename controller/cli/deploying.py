@@ -70,7 +70,7 @@ def _waiting(command: Command) -> Command:
     return command
 
 
-_json = click.option("--json", "as_json", is_flag=True, help="For machines.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 _wait = click.option("--wait", is_flag=True, help="Wait until it has ended, well or not.")
 _key = click.option(
     "--key", help="Of requests with one key only the first deploys. [default: that of the CI job]"
@@ -99,9 +99,15 @@ _latest = click.argument("deployment", default="latest", shell_complete=completi
 def deploy(**given: Any) -> None:
     """Deploy the tool's config as it is now.
 
-    Exit codes: 0 done (with --wait: completely successful); 1 it failed; 2 the command or the
-    config is wrong; 3 not allowed; 4 cancelled or replaced; 5 not finished in time, it goes on;
-    6 a failure of the platform: try again.
+    \b
+    Exit codes:
+      0  done; with --wait: completely successful
+      1  it failed
+      2  the command or the config is wrong
+      3  not allowed
+      4  cancelled or replaced
+      5  not finished in time, it goes on
+      6  a failure of the platform: try again
     """
     flags = [f"{flag}=true" for flag in ("force-build", "force-run") if given[_name(flag)]]
     path = "deployment" + (f"?{'&'.join(flags)}" if flags else "")

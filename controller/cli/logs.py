@@ -83,10 +83,8 @@ async def _print(found: access.Access, component: str, parameters: dict[str, str
 
 
 def _shown(line: str) -> str:
-    """A line for a terminal, which it may colour and not command."""
-    if not sys.stdout.isatty():
-        return line
-    colours = not os.environ.get("NO_COLOR")
+    """What a line comes to in the end: it may colour a terminal, and not command it."""
+    colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     return terminal.last_shown(line, colours=colours) + "\n" * line.endswith("\n")
 
 

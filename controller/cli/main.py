@@ -24,9 +24,9 @@ COMMANDS = {
     "local": ("controller.cli.local:local", "Run the whole platform on this machine."),
     "logs": ("controller.cli.logs:logs", "Show what a component or its build printed."),
     "retry": ("controller.cli.deploying:retry", "Deploy the same commits after a failure."),
-    "status": ("controller.cli.deploying:status", "Show a deployment."),
-    "webhook": ("controller.cli.webhook:webhook", "Show what a git host is to be told."),
+    "status": ("controller.cli.deploying:status", "Show a deployment, and what polling saw."),
     "wait": ("controller.cli.deploying:wait", "Wait until a deployment has ended."),
+    "webhook": ("controller.cli.webhook:webhook", "Show what a git host is to be told."),
 }
 """name → (module:object, what the help says)."""
 
@@ -71,7 +71,12 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     ctx.exit()
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Lazy,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="To begin: `ptd local` runs all of it on this machine, and says what to do next. "
+    "`ptd COMMAND --help` tells more of a command.",
+)
 @click.option(
     "--version",
     is_flag=True,

@@ -19,15 +19,17 @@ Content type: application/json
 Secret:       {secret}
 Events:       pushes (and tags, where a ref is a policy)
 
-On GitHub, Gitea and Forgejo: Settings, Webhooks, Add webhook. On GitLab: Settings, Webhooks, where
-the secret is called Secret token. Whoever has the secret can have the repositories looked at, and
-nothing else."""
+On GitHub, Gitea and Forgejo: Settings, Webhooks, Add webhook. On GitLab:
+Settings, Webhooks, where the secret is called Secret token. Whoever has the
+secret can have the repositories looked at, and nothing else."""
 
 _OF_LOCAL = """\
 
-This is the address of {kubeconfig}, as `ptd local` serves it: to this machine alone, with a
-certificate that only that file knows. For curl, name the plain one that `ptd local` printed:
-`--api http://127.0.0.1:PORT/components`. On a cluster, name the API's address so."""
+This is the address of {kubeconfig},
+as `ptd local` serves it: to this machine alone, with a certificate that only
+that file knows. For curl, name the plain one that `ptd local` printed:
+`--api http://127.0.0.1:PORT/components`. On a cluster, name the API's address
+so."""
 
 
 @click.command()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 from click.testing import CliRunner, Result
@@ -276,6 +277,30 @@ def test_the_help_names_every_command_and_imports_none() -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_of_the_table_exists(name: str) -> None:
     assert CliRunner().invoke(main, [name, "--help"]).exit_code == 0
+
+
+def test_all_help_fits_eighty_columns_and_cuts_no_sentence() -> None:
+    texts = {}
+    waiting: list[tuple[tuple[str, ...], click.Command]] = [((), main)]
+    while waiting:
+        words, command = waiting.pop()
+        shown = CliRunner().invoke(main, [*words, "--help"], terminal_width=80)
+        texts[" ".join(words)] = shown.output
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            found = {
+                name: command.get_command(context, name) for name in command.list_commands(context)
+            }
+            waiting += [((*words, name), it) for name, it in found.items() if it is not None]
+    assert len(texts) > len(COMMANDS)
+    wrong = [
+        (of, line)
+        for of, text in texts.items()
+        for line in text.splitlines()
+        if len(line) > 80 or (line.endswith("...") and "ARGS" not in line)
+    ]
+    assert wrong == []
+    assert list(COMMANDS) == sorted(COMMANDS)
 
 
 @pytest.mark.parametrize(

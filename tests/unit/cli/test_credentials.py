@@ -89,6 +89,12 @@ def test_a_file_that_is_no_usable_key_is_named(key: str, words: str) -> None:
     assert said(by_ssh(key)).splitlines()[0] == words
 
 
+def test_a_name_that_no_secret_can_have_is_refused_before_anybody_is_asked() -> None:
+    words = ["credentials", "add", "My_key", "--host", "h", "--token-stdin"]
+    result = CliRunner().invoke(main, words, input="t0ken")
+    assert said(result) == "My_key is no name: it is made of a-z, 0-9, - and .\n"
+
+
 def test_an_empty_known_hosts_file_is_named() -> None:
     assert said(by_ssh(known="empty")).startswith("empty has no key of git.example.org, so that")
 

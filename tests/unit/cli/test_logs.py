@@ -27,8 +27,12 @@ def test_a_tail_that_no_server_takes_is_refused_before_it_is_asked(tail: str) ->
 
 @pytest.mark.parametrize(
     ("printed", "said"),
-    [("", ("", "tick has printed nothing yet\n")), ("one\ntwo\n", ("one\ntwo\n", ""))],
-    ids=["nothing", "two lines"],
+    [
+        ("", ("", "tick has printed nothing yet\n")),
+        ("one\ntwo\n", ("one\ntwo\n", "")),
+        ("5%\r\x1b[K\x1b[32mdone\x1b[0m\x1b]0;x\x07\n", ("done\n", "")),
+    ],
+    ids=["nothing", "two lines", "a progress bar, for a file"],
 )
 async def test_a_log_without_lines_is_not_answered_by_silence(
     tmp_path: Path, printed: str, said: tuple[str, str]
