@@ -24,7 +24,6 @@ TYPED = {
     "deploy --commit ": "web=",
     "wait 2026": ID,
     "retry 2026": ID,
-    "cancel 2026": ID,
 }
 """What is typed after `ptd `, and what is offered among others."""
 
