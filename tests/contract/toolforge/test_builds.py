@@ -255,6 +255,24 @@ async def test_the_next_build_of_a_component_takes_the_image_of_the_one_before(
     assert (replaced.state, replaced.message, replaced.log_tail) == (BuildState.FAILED, text, ())
 
 
+async def test_all_builds_before_the_last_one_that_ended_well_have_lost_their_image(
+    world: Toolforge,
+) -> None:
+    """Whichever began last, and whatever failed since."""
+    builds = []
+    for number, ref in enumerate(("main", "newer", "newer", "fail")):
+        deployment = f"20261121-12000{number}-abcdefghij"
+        builds.append(
+            await world.backend.builds.start(TOOL, request(ref=ref, deployment=deployment))
+        )
+        world.advance(10)
+    found = {build.id: build for build in await world.backend.builds.list(TOOL)}
+    text = f"the build ended well, but build {builds[2].id} has replaced its image"
+    told = [(found[build.id].message, found[build.id].image is not None) for build in builds]
+    assert told[:2] == [(text, False)] * 2
+    assert [has_image for _, has_image in told] == [False, False, True, False]
+
+
 async def test_a_cancel_that_somebody_else_answered_is_not_believed(world: Toolforge) -> None:
     build = await world.backend.builds.start(TOOL, request(ref="hang"))
     world.builds.faults.add(Fault("^PUT", status=200, body="<html>welcome</html>"))
