@@ -73,9 +73,7 @@ class Gate:
 
     def _is_owner(self, bearer: str) -> bool:
         owner = self._trust.owner()
-        return bool(owner) and hmac.compare_digest(
-            owner.encode(), bearer.encode("utf-8", "replace")
-        )
+        return bool(owner) and _same(owner, bearer)
 
     def _is_tool(self, request: web.Request, tool: str) -> bool:
         """Whether the gateway or a certificate names this tool; Refused if it names another."""
@@ -100,6 +98,16 @@ class Gate:
         if text == texts.HEADER_OR_TOKEN_REQUIRED:
             ways.append("the tool's deploy token")
         return (f"Who asks is not known: send {' or '.join(ways)}", text) if ways else (text,)
+
+
+def carries(headers: Mapping[str, str], token: str) -> bool:
+    """Whether a request has this bearer token."""
+    return _same(token, _bearer(headers))
+
+
+def _same(token: str, given: str) -> bool:
+    # A header may hold bytes that are no UTF-8.
+    return hmac.compare_digest(token.encode(), given.encode("utf-8", "replace"))
 
 
 def _bearer(headers: Mapping[str, str]) -> str:

@@ -5,7 +5,6 @@ The same controller as on a cluster, on the embedded control plane and the local
 live view, logs over HTTP. Only wiring belongs here.
 """
 
-import hmac
 import socket
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from rich.console import Console
 
 from controller import __version__
+from controller.api import auth
 from controller.api.app import Parts, application
 from controller.api.auth import Trust
 from controller.api.changes import Changes
@@ -148,8 +148,7 @@ class Local(Role):
 
     def _authorise(self, request: web.Request, tool: str) -> None:  # noqa: ARG002
         """Whoever has the kubeconfig's token is the person at this machine."""
-        given = request.headers.get("Authorization", "")
-        if not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
+        if not auth.carries(request.headers, self._token):
             raise web.HTTPUnauthorized(text="the token of the kubeconfig is needed\n")
 
     def _unsynced(self) -> str | None:
