@@ -44,6 +44,15 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 COMMIT = "a" * 40
 NEWER = "b" * 40
 REPOSITORY = "https://git.example.org/demo.git"
+BUILT = {
+    "web": {
+        "commit": COMMIT,
+        "build_id": "build-web-d1",
+        "build_status": "successful",
+        "build_image": f"local/demo/web@sha256:{COMMIT}",
+    }
+}
+"""The builds of a status whose only component has its image."""
 
 
 def ago(seconds: float) -> datetime:

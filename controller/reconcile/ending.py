@@ -6,7 +6,7 @@ undoing removes the evidence: after a crash in between, the record still says wh
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from controller.models.reasons import Reason
 from controller.models.toolconfig import ToolConfigSpec
@@ -22,7 +22,7 @@ from controller.models.tooldeployment import (
 )
 from controller.reconcile import actions, sources
 from controller.reconcile.observed import Observed
-from controller.reconcile.steps import Ending, Step
+from controller.reconcile.steps import Ending, Step, Turn
 
 __all__ = ["fail", "failing", "wind_down", "with_what_runs"]
 
@@ -59,15 +59,16 @@ def failing(
     )
 
 
-def wind_down(observed: Observed, deployment: ToolDeployment, now: datetime, end: Ending) -> Step:
+def wind_down(turn: Turn, end: Ending) -> Step:
     """Stop the builds that only this deployment needs, drop jobs that have not taken over, end.
 
     The end comes when the backends show that nothing is left to undo, or after the cleanup
     time-out: a build service that is away may not keep a deployment from its final state.
     """
+    observed, deployment = turn.observed, turn.deployment
     undo = _undo(observed, deployment)
     since = deployment.status.ending_since
-    out_of_time = since is not None and now - since >= observed.policy.cleanup_timeout
+    out_of_time = since is not None and turn.now - since >= observed.policy.cleanup_timeout
     if (undo or observed.blind) and not out_of_time:
         return Step(
             deployment,

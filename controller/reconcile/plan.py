@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 
 from controller.models.reasons import Reason
 from controller.models.toolconfig import ReuseBuild
-from controller.models.tooldeployment import State, ToolDeployment
+from controller.models.tooldeployment import State
 from controller.reconcile import actions, ending, running, sources, words
 from controller.reconcile.observed import Observed, Policy
-from controller.reconcile.steps import Case, Ending, Plan, Step
+from controller.reconcile.steps import Case, Ending, Plan, Step, Turn
 from controller.reconcile.turns import Turns, take_turns
 
 __all__ = ["make_plan"]
@@ -34,77 +34,80 @@ def make_plan(observed: Observed, now: datetime) -> Plan:
     Planning again after everything was done and recorded yields no action.
     """
     turns = take_turns(observed.unfinished)
-    steps = [_next_step(observed, turns.active, now)] if turns.active else []
+    steps = []
+    if turns.active:
+        steps.append(_next_step(Turn(observed, turns.active, turns.waiting, now)))
     told = (ending.with_what_runs(step, observed) for step in steps + _aside(turns))
     latest = _latest(observed.policy, steps[0], now) if steps else None
     return Plan(tuple(told), _forget(observed), latest)
 
 
-def _next_step(observed: Observed, deployment: ToolDeployment, now: datetime) -> Step:
+def _next_step(turn: Turn) -> Step:
     for ends in ENDS:
-        if step := ends(observed, deployment, now):
+        if step := ends(turn):
             return step
-    if observed.blind:
-        return backend_away(observed, deployment)
+    if turn.observed.blind:
+        return backend_away(turn)
     # A deployment keeps to the config that it began with.
-    config = deployment.status.tool_config or observed.config
+    config = turn.deployment.status.tool_config or turn.observed.config
     if config is None:
-        return config_missing(observed, deployment)
-    views = sources.look_at_builds(observed, deployment, config, now)
-    case = Case(observed, deployment, config, views, now)
+        return config_missing(turn)
+    views = sources.look_at_builds(turn.observed, turn.deployment, config, turn.now)
+    case = Case(turn.observed, turn.deployment, turn.waiting, turn.now, config, views)
     for applies in GOES_ON:
         if step := applies(case):
             return step
     return running.run_jobs(case)
 
 
-def cancel_requested(observed: Observed, deployment: ToolDeployment, now: datetime) -> Step | None:
+def cancel_requested(turn: Turn) -> Step | None:
     """Cancel is a wish in spec: it holds in every phase and is final."""
+    deployment = turn.deployment
     if not deployment.spec.cancel and deployment.metadata.deletion_timestamp is None:
         return None
-    return ending.wind_down(observed, deployment, now, Ending(State.CANCELLED, Reason.CANCELLED))
+    return ending.wind_down(turn, Ending(State.CANCELLED, Reason.CANCELLED))
 
 
-def failure_recorded(observed: Observed, deployment: ToolDeployment, now: datetime) -> Step | None:
+def failure_recorded(turn: Turn) -> Step | None:
     """It failed before; what it left half-done is undone, then it ends."""
-    failure = deployment.status.failure
+    failure = turn.deployment.status.failure
     if failure is None:
         return None
     end = Ending(_FAILED.get(failure.reason, State.FAILED), failure.reason)
-    if end.reason == Reason.SUPERSEDED:
-        behind = take_turns(observed.unfinished).waiting
-        end = replace(end, superseded_by=behind[0].name if behind else "")
-    return ending.wind_down(observed, deployment, now, end)
+    if end.reason == Reason.SUPERSEDED and turn.waiting:
+        end = replace(end, superseded_by=turn.waiting[0].name)
+    return ending.wind_down(turn, end)
 
 
-def deadline_passed(_: Observed, deployment: ToolDeployment, now: datetime) -> Step | None:
+def deadline_passed(turn: Turn) -> Step | None:
     """Every deployment ends by its deadline, whatever it waits for."""
-    deadline = deployment.status.deadline
-    if deadline is None or now < deadline:
+    status = turn.deployment.status
+    if status.deadline is None or turn.now < status.deadline:
         return None
-    doing = deployment.status.message or "nothing"
-    return ending.fail(deployment, Reason.DEADLINE_EXCEEDED, f"not done in time; last: {doing}")
+    message = f"not done in time; last: {status.message or 'nothing'}"
+    return ending.fail(turn.deployment, Reason.DEADLINE_EXCEEDED, message)
 
 
-def backend_away(observed: Observed, deployment: ToolDeployment) -> Step:
+def backend_away(turn: Turn) -> Step:
     """Builds and jobs cannot be seen: nothing is begun on a guess."""
     return Step(
-        deployment,
+        turn.deployment,
         Reason.RETRYING,
-        f"waiting for the platform: {observed.blind}",
-        builds=deployment.status.builds,
-        runs=deployment.status.runs,
-        after=observed.policy.look_when_blind,
+        f"waiting for the platform: {turn.observed.blind}",
+        builds=turn.deployment.status.builds,
+        runs=turn.deployment.status.runs,
+        after=turn.observed.policy.look_when_blind,
     )
 
 
-def config_missing(observed: Observed, deployment: ToolDeployment) -> Step:
+def config_missing(turn: Turn) -> Step:
     """There is nothing to deploy, or what there is has errors."""
+    observed = turn.observed
     if observed.config_problems:
         message = words.few(observed.config_problems)
-        return ending.fail(deployment, Reason.CONFIG_INVALID, message)
+        return ending.fail(turn.deployment, Reason.CONFIG_INVALID, message)
     message = f"tool {observed.tool} has no config"
-    return ending.fail(deployment, Reason.CONFIG_MISSING, message)
+    return ending.fail(turn.deployment, Reason.CONFIG_MISSING, message)
 
 
 def pin_unusable(case: Case) -> Step | None:

@@ -20,7 +20,6 @@ from controller.models.tooldeployment import (
 from controller.reconcile import actions, ending, sources, verify, words
 from controller.reconcile.observed import Observed
 from controller.reconcile.steps import FIRST_LOOK, Case, Ending, Step
-from controller.reconcile.turns import take_turns
 
 __all__ = ["run_jobs"]
 
@@ -81,8 +80,7 @@ def _gives_way(case: Case, waiting: Mapping[str, verify.NotYet]) -> Failure | No
 
     The newer one is most often the fix.
     """
-    behind = take_turns(case.observed.unfinished).waiting
-    if not behind or not case.deployment.spec.trigger.kind.automatic:
+    if not case.waiting or not case.deployment.spec.trigger.kind.automatic:
         return None
     for name, verdict in waiting.items():
         since = case.runs[name].applied_at

@@ -21,21 +21,28 @@ from controller.reconcile.actions import Action, DeleteDeployment
 from controller.reconcile.observed import Observed
 from controller.reconcile.sources import BuildView
 
-__all__ = ["Case", "Ending", "Plan", "Step"]
+__all__ = ["Case", "Ending", "Plan", "Step", "Turn"]
 
 
 FIRST_LOOK = timedelta(milliseconds=250)
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """What the rules look at: the deployment whose turn it is, its config, and its builds."""
+class Turn:
+    """What every rule looks at: the deployment whose turn it is, and who waits for it, in order."""
 
     observed: Observed
     deployment: ToolDeployment
+    waiting: tuple[ToolDeployment, ...]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Case(Turn):
+    """What the rules look at that need a config: also that, and the builds that it asks for."""
+
     config: ToolConfigSpec
     views: Mapping[str, BuildView]
-    now: datetime
 
     @property
     def builds(self) -> dict[str, BuildRecord]:

@@ -20,8 +20,8 @@ from controller.models.tooldeployment import (
 from controller.reconcile import actions
 from controller.reconcile.observed import Observed
 from controller.reconcile.plan import make_plan
-from controller.reconcile.steps import Ending
 from tests.builders import (
+    BUILT,
     COMMIT,
     NEWER,
     NOW,
@@ -42,14 +42,6 @@ from tests.builders import (
 POLICY = config(web=component(ref=RefPolicy(semver="1.x")))
 LOST = Failure(reason=Reason.BUILD_LOST, owner=Owner.PLATFORM, message="gone")
 PINNED = {"web": {"commit": COMMIT}}
-BUILT = {
-    "web": {
-        "commit": COMMIT,
-        "build_id": "build-web-d1",
-        "build_status": "successful",
-        "build_image": f"local/demo/web@sha256:{COMMIT}",
-    }
-}
 
 
 def request(commit: str = COMMIT, by: str = "d1") -> BuildRequest:
@@ -433,50 +425,6 @@ def test_finished_deployments_beyond_those_that_are_kept_are_forgotten_oldest_fi
         actions.DeleteDeployment("d01", "uid-d01"),
         actions.DeleteDeployment("d02", "uid-d02"),
     }
-
-
-BROKEN = job(healthy=False, messages=("GET / answered 500",), since=ago(40))
-
-
-def pushed(kind: Trigger = Trigger.POLL, applied: int = 31, **status: Any) -> ToolDeployment:
-    """A deployment whose job was changed so many seconds ago."""
-    run = {"web": {"change": "updated", "applied_at": ago(applied)}}
-    begun = started(builds=BUILT, runs=run, **status)
-    return deployment("d1", trigger=kind, status=begun)
-
-
-FIX = deployment("d2", trigger=Trigger.POLL, created=NOW + timedelta(seconds=1))
-GIVES_WAY = {
-    "what does not come up gives way to the fix": (pushed(), BROKEN, (FIX,), Reason.SUPERSEDED),
-    "not without a fix": (pushed(), BROKEN, (), Reason.VERIFYING),
-    "not before it had its time": (pushed(applied=29), BROKEN, (FIX,), Reason.VERIFYING),
-    "not while it only has to settle": (pushed(), job(since=ago(5)), (FIX,), Reason.VERIFYING),
-    "not when somebody asked for it": (
-        pushed(Trigger.API),
-        BROKEN,
-        (FIX,),
-        Reason.VERIFYING,
-    ),
-}
-
-
-@pytest.mark.parametrize("row", GIVES_WAY.values(), ids=GIVES_WAY.keys())
-def test_giving_way(row: tuple[ToolDeployment, Job, tuple[ToolDeployment, ...], Reason]) -> None:
-    active, shown, behind, reason = row
-    step = make_plan(observed(active, *behind, jobs=(shown,)), NOW).steps[0]
-    assert step.reason == reason
-    assert (step.failure is not None) == (reason == Reason.SUPERSEDED)
-
-
-def test_what_gave_way_goes_back_to_the_version_that_serves_and_names_its_successor() -> None:
-    failure = {"reason": "Superseded", "owner": "nobody", "message": "not up after 31 s"}
-    gone = pushed(failure=failure)
-    half = job(spec=job_spec(commit=NEWER), serving=job_spec())
-    undoing = make_plan(observed(gone, FIX, jobs=(half,)), NOW).steps[0]
-    assert undoing.actions == (actions.ApplyJob(job_spec()),)
-    end = make_plan(observed(gone, FIX, jobs=(job(),)), NOW).steps[0]
-    assert end.ending == Ending(State.CANCELLED, Reason.SUPERSEDED, superseded_by="d2")
-    assert end.message == "not up after 31 s"
 
 
 def test_what_has_nearly_settled_is_not_looked_at_in_a_loop() -> None:
