@@ -87,7 +87,7 @@ def _gives_way(case: Case, waiting: Mapping[str, verify.NotYet]) -> Failure | No
         if not verdict.settling and since and case.now - since >= case.observed.policy.give_way:
             seconds = (case.now - since).seconds
             message = f"component {name} was not up after {seconds} s: {verdict.message}"
-            commit = case.builds[sources.source_of(case.config, name)].commit
+            commit = case.builds[case.config.source_of(name)].commit
             return sources.failure_of(Reason.SUPERSEDED, message, name, commit)
     return None
 
@@ -161,7 +161,7 @@ def _run_record(name: str, record: RunRecord, verdict: verify.Verdict) -> RunRec
 def _failure(case: Case, broken: Mapping[str, verify.Broken]) -> Failure:
     """What the first one that broke has died of, and which others have died."""
     name, verdict = next(iter(broken.items()))
-    build = case.builds[sources.source_of(case.config, name)]
+    build = case.builds[case.config.source_of(name)]
     first = f"component {name}: {verdict.message}"
     message = words.failed(list(broken), len(case.config.components), first)
     failure = sources.failure_of(verdict.reason, message, name, build.commit)

@@ -25,7 +25,7 @@ from controller.models.tooldeployment import (
 from controller.reconcile import actions
 from controller.reconcile.observed import Observed
 
-__all__ = ["BUILD_STATUS", "BuildView", "failure_of", "image_of", "look_at_builds", "source_of"]
+__all__ = ["BUILD_STATUS", "BuildView", "failure_of", "image_of", "look_at_builds"]
 
 BUILD_STATUS = {
     BuildState.PENDING: BuildStatus.PENDING,
@@ -71,20 +71,9 @@ def look_at_builds(
     return views
 
 
-def source_of(config: ToolConfigSpec, component: str) -> str:
-    """The component whose build a component uses: itself, or the end of its `reuse_from` chain."""
-    seen = {component}
-    while isinstance(build := config.components[component].build, ReuseBuild):
-        component = build.reuse_from
-        if component in seen or component not in config.components:
-            break
-        seen.add(component)
-    return component
-
-
 def image_of(config: ToolConfigSpec, views: Mapping[str, BuildView], component: str) -> str:
     """The image that a component runs, once all builds are ready."""
-    return views[source_of(config, component)].record.build_image
+    return views[config.source_of(component)].record.build_image
 
 
 def failure_of(

@@ -7,10 +7,8 @@ import pytest
 from controller.errors import Terminal, Transient
 from controller.models.credentials import SecretRef
 from controller.models.reasons import Reason
-from controller.models.toolconfig import ReuseBuild
 from controller.reconcile import actions
 from controller.reconcile.effects import Effects
-from controller.reconcile.sources import source_of
 from tests import builders
 from tests.support.world import World
 
@@ -62,12 +60,3 @@ async def test_a_fault_that_may_pass_is_recorded_and_then_raised_to_the_loop() -
     with pytest.raises(Transient, match="no route"):
         await world.reconciler().reconcile("demo")
     assert world.status("d1").message.endswith("trying again: no route to host")
-
-
-def test_a_loop_of_reuse_ends_the_search() -> None:
-    reuses = {
-        name: builders.component().model_copy(update={"build": ReuseBuild(reuse_from=other)})
-        for name, other in (("a", "b"), ("b", "a"))
-    }
-    looped = builders.config().model_copy(update={"components": reuses})
-    assert source_of(looped, "a") in {"a", "b"}
