@@ -162,7 +162,7 @@ class Control:
     def silent(self) -> str | None:
         """A check for liveness: None while the control plane is heard."""
         oldest = max(reflector.age for reflector in self._reflectors)
-        return f"nothing heard for {oldest.seconds} s" if oldest > SILENT else None
+        return f"nothing heard for {oldest.total_seconds():.0f} s" if oldest > SILENT else None
 
     def wake(self, tool: str) -> None:
         """Something of the tool changed outside of the control plane: look at it."""

@@ -85,7 +85,7 @@ def _gives_way(case: Case, waiting: Mapping[str, verify.NotYet]) -> Failure | No
     for name, verdict in waiting.items():
         since = case.runs[name].applied_at
         if not verdict.settling and since and case.now - since >= case.observed.policy.give_way:
-            seconds = (case.now - since).seconds
+            seconds = int((case.now - since).total_seconds())
             message = f"component {name} was not up after {seconds} s: {verdict.message}"
             commit = case.builds[case.config.source_of(name)].commit
             return sources.failure_of(Reason.SUPERSEDED, message, name, commit)

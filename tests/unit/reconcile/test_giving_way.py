@@ -1,5 +1,6 @@
 """What nobody asked for by itself, and is not up after a while, ends for a newer deployment."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from controller.backends.base import Job
 from controller.models.reasons import Reason
 from controller.models.tooldeployment import State, ToolDeployment, Trigger
 from controller.reconcile import actions
+from controller.reconcile.observed import Policy
 from controller.reconcile.plan import make_plan
 from controller.reconcile.steps import Ending
 from tests.builders import BUILT, NEWER, NOW, ago, deployment, job, job_spec, observed, started
@@ -44,6 +46,15 @@ def test_giving_way(row: tuple[ToolDeployment, Job, tuple[ToolDeployment, ...], 
     step = make_plan(observed(active, *behind, jobs=(shown,)), NOW).steps[0]
     assert step.reason == reason
     assert (step.failure is not None) == (reason == Reason.SUPERSEDED)
+
+
+def test_the_time_that_it_had_is_told_in_whole_seconds_also_after_a_day() -> None:
+    since = 86_400 + 42
+    begun = pushed(applied=since)
+    patient = Policy(start_timeout=timedelta(days=2))
+    step = make_plan(observed(begun, FIX, jobs=(BROKEN,), policy=patient), NOW).steps[0]
+    assert step.failure is not None
+    assert step.failure.message == (f"component web was not up after {since} s: GET / answered 500")
 
 
 def test_what_gave_way_goes_back_to_the_version_that_serves_and_names_its_successor() -> None:
