@@ -9,7 +9,7 @@ bug. Every call may be repeated: after a crash the core does not know whether it
 """
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -98,13 +98,16 @@ class JobSpec:
 
     `restart_id` names the deployment that last changed or restarted the job: a job whose stored
     spec differs in nothing but the restart_id is restarted, once. A service that stores no such id
-    (its jobs have `spec` None) restarts an otherwise unchanged job when it is not "".
+    (its jobs have `spec` None) restarts an otherwise unchanged job when it is not "". `turn_began`:
+    since when that deployment alone changes jobs, so that such a service can tell by a job's age
+    whether it was restarted for it. It is no part of what the job is: specs are equal without it.
     """
 
     name: str
     image: str
     run: ContinuousRun | ScheduledRun
     restart_id: str = ""
+    turn_began: datetime | None = field(default=None, compare=False)
 
     @property
     def kind(self) -> JobKind:

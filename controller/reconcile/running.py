@@ -20,6 +20,7 @@ from controller.models.tooldeployment import (
 from controller.reconcile import actions, ending, sources, verify, words
 from controller.reconcile.observed import Observed
 from controller.reconcile.steps import FIRST_LOOK, Case, Ending, Step
+from controller.reconcile.turns import turn_began
 
 __all__ = ["run_jobs"]
 
@@ -101,10 +102,12 @@ def _next_look(waiting: Iterable[verify.NotYet], regular: timedelta) -> timedelt
 def _to_apply(case: Case) -> list[JobSpec]:
     """The jobs whose definition is not what it should be, but for those to be removed first."""
     specs = []
+    began = turn_began(case.deployment, case.observed.finished)
     for name, component in case.config.components.items():
         job = case.observed.job(name)
         image = sources.image_of(case.config, case.views, name)
-        spec = verify.wanted_job(name, component, image, job, case.deployment)
+        mine = JobSpec(name, image, component.run, case.deployment.name, began)
+        spec = verify.wanted_job(mine, job, case.deployment)
         if not verify.is_applied(job, spec, case.runs[name]) and not _kind_differs(job, spec.kind):
             specs.append(spec)
     return specs

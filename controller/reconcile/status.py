@@ -49,7 +49,7 @@ def status_of(
     """
     if step.position:
         return _finish_up(step, _waiting(step), now)
-    status = _begun(step, policy, now)
+    status = _begun(step, policy, began or now, now)
     if not step.undoing:
         status = _with_outcomes(status, outcomes, began or now)
     failure = step.failure or _refusal(outcomes, len(step.runs))
@@ -77,8 +77,8 @@ def _waiting(step: Step) -> ToolDeploymentStatus:
     )
 
 
-def _begun(step: Step, policy: Policy, now: datetime) -> ToolDeploymentStatus:
-    """Running since now, unless it ends without having begun or has begun before.
+def _begun(step: Step, policy: Policy, began: datetime, now: datetime) -> ToolDeploymentStatus:
+    """Running since this look began, unless it ends without having begun or has begun before.
 
     One that succeeds at the first look (what it pins runs already) has begun in the same moment.
     """
@@ -94,9 +94,9 @@ def _begun(step: Step, policy: Policy, now: datetime) -> ToolDeploymentStatus:
     unbegun = step.ending is not None and step.ending.state != State.SUCCESSFUL
     if old.started_at is None and not unbegun:
         update |= {
-            "started_at": now,
-            "deadline": now + policy.deployment_timeout,
-            "long_status": f"Started at {now}",
+            "started_at": began,
+            "deadline": began + policy.deployment_timeout,
+            "long_status": f"Started at {began}",
         }
     if old.tool_config is None and step.config is not None:
         update["tool_config"] = step.config

@@ -3,11 +3,14 @@
 Called by `plan`. Knows nothing of builds and jobs.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
+from controller.models.summary import DeploymentSummary
 from controller.models.tooldeployment import ToolDeployment
 
-__all__ = ["Turns", "take_turns"]
+__all__ = ["Turns", "take_turns", "turn_began"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,17 @@ def take_turns(unfinished: tuple[ToolDeployment, ...]) -> Turns:
     if active is None and waiting:
         active = waiting.pop(0)
     return Turns(active, tuple(waiting), cancelled, superseded)
+
+
+def turn_began(deployment: ToolDeployment, finished: Iterable[DeploymentSummary]) -> datetime:
+    """Since when, at the earliest, the deployment whose turn it is has been worked on.
+
+    Before its beginning is recorded that is when it was created, or when the one before it ended.
+    """
+    if deployment.status.started_at is not None:
+        return deployment.status.started_at
+    ends = [each.finished_at for each in finished if each.finished_at is not None]
+    return max([deployment.metadata.creation_timestamp, *ends])
 
 
 def has_started(deployment: ToolDeployment) -> bool:

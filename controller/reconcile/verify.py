@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 
 from controller.backends.base import Job, JobKind, JobPhase, JobSpec, JobStatus
 from controller.models.reasons import Reason
-from controller.models.toolconfig import Component
 from controller.models.tooldeployment import JobChange, RunRecord, ToolDeployment
 from controller.reconcile.observed import Policy
 
@@ -50,20 +49,17 @@ class Broken:
 Verdict = Up | NotYet | Broken
 
 
-def wanted_job(
-    name: str, component: Component, image: str, job: Job | None, deployment: ToolDeployment
-) -> JobSpec:
-    """The job that a component should be.
+def wanted_job(mine: JobSpec, job: Job | None, deployment: ToolDeployment) -> JobSpec:
+    """The job that a component should be; `mine` is what it is if this deployment changes it.
 
     Its restart_id names the deployment that changed or restarted it last, so an unforced deployment
     that changes nothing keeps it, and restarts nothing. A job that is in trouble since before this
     deployment is restarted: the cause may be gone by now.
     """
-    mine = JobSpec(name, image, component.run, restart_id=deployment.name)
     if job is None or deployment.spec.force_run:
         return mine
     if job.spec is None:
-        touched = deployment.status.runs.get(name, RunRecord()).applied_at is not None
+        touched = deployment.status.runs.get(mine.name, RunRecord()).applied_at is not None
         restart = _is_in_trouble(job.status) and not touched
         return mine if restart else replace(mine, restart_id="")
     kept = replace(mine, restart_id=job.spec.restart_id)

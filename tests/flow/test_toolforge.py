@@ -65,6 +65,13 @@ async def forced_run(world: ToolforgeFlow) -> None:
     await deploy(world, SECOND, force_run=True)
 
 
+async def forced_run_right_behind(world: ToolforgeFlow) -> None:
+    """What the one before it starts is younger than the wish to restart it."""
+    for name, force in ((FIRST, False), (RIGHT_BEHIND, True)):
+        world.deploy(name, Trigger.MANUAL, force_run=force)
+    await world.run(600)
+
+
 async def new_commits(world: ToolforgeFlow) -> None:
     await first(world)
     world.refs |= {"main": builders.NEWER, "pair": "d" * 40}
@@ -111,6 +118,7 @@ SCENARIOS: dict[Scenario, list[State]] = {
     forced: [State.SUCCESSFUL, State.SUCCESSFUL],
     forced_right_behind: [State.SUCCESSFUL, State.SUCCESSFUL],
     forced_run: [State.SUCCESSFUL, State.SUCCESSFUL],
+    forced_run_right_behind: [State.SUCCESSFUL, State.SUCCESSFUL],
     new_commits: [State.SUCCESSFUL, State.SUCCESSFUL],
     failing_build: [State.SUCCESSFUL, State.FAILED],
     crash_and_repair: [State.SUCCESSFUL, State.FAILED, State.SUCCESSFUL],

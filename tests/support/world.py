@@ -5,7 +5,7 @@ change is an effect that can be the moment of a crash: `World(crash_at=7)`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from controller.errors import EdgeError, Terminal
@@ -123,11 +123,14 @@ class World:
     def finished(self, tool: str) -> Sequence[DeploymentSummary]:
         """Objects."""
         return [
-            builders.finished(
-                d.name,
-                created=d.metadata.creation_timestamp,
-                components=tuple(d.status.runs),
-                state=d.status.status,
+            replace(
+                builders.finished(
+                    d.name,
+                    created=d.metadata.creation_timestamp,
+                    components=tuple(d.status.runs),
+                    state=d.status.status,
+                ),
+                finished_at=d.status.finished_at,
             )
             for d in self.deployments.values()
             if d.final

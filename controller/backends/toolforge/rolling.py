@@ -14,7 +14,6 @@ from controller.backends.base import JobKind, JobSpec
 from controller.backends.toolforge import definition, status
 from controller.backends.toolforge.jobs_api import JobsApi, Seen
 from controller.backends.toolforge.rollouts import Rollouts
-from controller.models import names
 from controller.models.tooldeployment import JobChange
 
 
@@ -109,14 +108,14 @@ class Rolling:
         """Carry out the restart that a spec asks for, unless that has been done.
 
         What this process did, it remembers. Of what was done before, the age tells: what was
-        started after the deployment that asks was created has been restarted for it.
+        started in the turn of the deployment that asks has been restarted for it.
         """
-        restart_id = change.spec.restart_id
+        restart_id, began = change.spec.restart_id, change.spec.turn_began
         if not restart_id or self.rollouts.was_restarted_by(change.key, restart_id):
             return False
-        asked, started = names.creation_time(restart_id), status.started_at(before, self.clock())
+        started = status.started_at(before, self.clock())
         is_ours = started is not None and self.rollouts.made(change.key, started)
-        if asked is not None and started is not None and started >= asked and not is_ours:
+        if not is_ours and _is_within(started, began):
             return False
         await self._restart(change, definition.template(before))
         return True
@@ -134,6 +133,13 @@ def _rolls(job: Seen) -> bool:
     """Whether old pods stay until new ones are ready; else they go first."""
     continuous = definition.kind(job) == JobKind.CONTINUOUS
     return continuous and int(job.get("replicas") or 1) > 1
+
+
+def _is_within(started: datetime | None, began: datetime | None) -> bool:
+    """Whether something was started in a turn; of a run the service tells the second only."""
+    if started is None or began is None:
+        return False
+    return started >= began.replace(microsecond=0)
 
 
 def _is_adjusted(before: Seen, after: Seen) -> bool:

@@ -1,6 +1,8 @@
 """Jobs by jobs-api: upserts, restarts and what is left of a change that is refused."""
 
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from controller.models.reasons import Reason
 from controller.models.toolconfig import ContinuousRun, ScheduledRun
 from controller.models.tooldeployment import JobChange
 from tests.support.toolforge import job_models
+from tests.support.toolforge.clock import EPOCH
 from tests.support.toolforge.cluster import Cluster
 from tests.support.toolforge.faults import Fault
 from tests.support.toolforge.job_store import ToolJobs
@@ -21,7 +24,13 @@ TWO = f"harbor.local/tool-demo/web:latest@sha256:{'2' * 64}"
 WEB = JobSpec("web", ONE, ContinuousRun(command="serve"))
 PAIR = JobSpec("web", ONE, ContinuousRun(command="serve", replicas=2))
 CRON = JobSpec("cron", ONE, ScheduledRun(command="report", schedule="@daily"))
-FORCED = "20261121-222800-aaaaaaaaaa"  # 35 s after the stand-ins' time begins
+FORCED = "20261121-222800-aaaaaaaaaa"
+TURN = EPOCH + timedelta(seconds=35)
+
+
+def forced(spec: JobSpec, **changes: Any) -> JobSpec:
+    """The same for a deployment with force_run, whose turn began at TURN."""
+    return replace(spec, restart_id=FORCED, turn_began=TURN, **changes)
 
 
 def store(world: Toolforge) -> ToolJobs:
@@ -101,8 +110,8 @@ class TestRestarts:
     async def test_a_forced_restart_happens_once(self, world: Toolforge) -> None:
         await apply(world, WEB)
         world.advance(30)
-        forced = replace(WEB, restart_id=FORCED)
-        assert await apply(world, forced, forced) == [JobChange.RESTARTED, JobChange.UNCHANGED]
+        again = forced(WEB)
+        assert await apply(world, again, again) == [JobChange.RESTARTED, JobChange.UNCHANGED]
         assert store(world).started == {"web": 1}
 
     async def test_and_not_again_by_a_controller_that_remembers_nothing(
@@ -110,26 +119,33 @@ class TestRestarts:
     ) -> None:
         await apply(world, WEB)
         world.advance(30)
-        forced = replace(WEB, restart_id=FORCED)
-        await apply(world, forced)
+        await apply(world, forced(WEB))
         async with world.restarted() as backend:
-            applied = await backend.jobs.apply(TOOL, forced)
+            applied = await backend.jobs.apply(TOOL, forced(WEB))
         assert (applied.change, store(world).started) == (JobChange.UNCHANGED, {"web": 1})
+
+    async def test_but_what_was_started_before_its_turn_is_no_restart_of_its_own(
+        self, world: Toolforge
+    ) -> None:
+        world.advance(30)
+        await apply(world, WEB)
+        async with world.restarted() as backend:
+            applied = await backend.jobs.apply(TOOL, forced(WEB))
+        assert (applied.change, store(world).started) == (JobChange.RESTARTED, {"web": 1})
 
     async def test_an_update_needs_no_restart(self, world: Toolforge) -> None:
         await apply(world, WEB)
         world.advance(30)
-        forced = replace(WEB, image=TWO, restart_id=FORCED)
-        assert await apply(world, forced, forced) == [JobChange.UPDATED, JobChange.UNCHANGED]
+        updated = forced(WEB, image=TWO)
+        assert await apply(world, updated, updated) == [JobChange.UPDATED, JobChange.UNCHANGED]
         assert store(world).started == {}
 
     async def test_a_scheduled_job_runs_now_once(self, world: Toolforge) -> None:
         await apply(world, CRON)
         world.advance(30)
-        forced = replace(CRON, restart_id=FORCED)
-        changes = await apply(world, forced, forced)
+        changes = await apply(world, forced(CRON), forced(CRON))
         async with world.restarted() as backend:
-            await backend.jobs.apply(TOOL, forced)
+            await backend.jobs.apply(TOOL, forced(CRON))
         assert (changes, store(world).started) == (
             [JobChange.RESTARTED, JobChange.UNCHANGED],
             {"cron": 1},
@@ -141,7 +157,7 @@ class TestRestarts:
         crashing = replace(WEB, run=ContinuousRun(command="crash"))
         await apply(world, crashing)
         world.advance(30)
-        assert await apply(world, replace(crashing, restart_id=FORCED)) == [JobChange.RESTARTED]
+        assert await apply(world, forced(crashing)) == [JobChange.RESTARTED]
 
     async def test_what_was_found_out_is_no_sign_that_a_restart_is_missing(
         self, world: Toolforge
@@ -150,7 +166,7 @@ class TestRestarts:
         await apply(world, PAIR)
         async with world.restarted() as backend:
             await backend.jobs.list(TOOL)
-            applied = await backend.jobs.apply(TOOL, replace(PAIR, restart_id=FORCED))
+            applied = await backend.jobs.apply(TOOL, forced(PAIR))
         assert applied.change == JobChange.UNCHANGED
 
 
@@ -175,7 +191,7 @@ class TestRolling:
         crashing = replace(PAIR, run=ContinuousRun(command="crash", replicas=2))
         await apply(world, PAIR, crashing)
         world.advance(30)
-        assert await apply(world, replace(PAIR, restart_id=FORCED)) == [JobChange.RESTARTED]
+        assert await apply(world, forced(PAIR)) == [JobChange.RESTARTED]
 
     async def test_what_somebody_else_changed_in_between_is_not_taken_for_ours(
         self, world: Toolforge

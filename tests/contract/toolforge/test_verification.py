@@ -32,7 +32,7 @@ SKIPPED = (
     "refused",
     "http health",
 )
-RESTART = "20261121-222747-aaaaaaaaaa"  # just before the recording restarts a job
+RESTART = "20261121-222747-aaaaaaaaaa"
 
 OLDER = "NotYet only instances from before the last change are seen"
 MAKING, HOLD = "NotYet initializing", "NotYet it is up; it must stay up for a moment"

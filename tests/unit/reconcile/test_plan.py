@@ -389,6 +389,14 @@ def test_plan(row: Row) -> None:
     assert (step.reason, plan.actions, ends) == (row.phase, row.todo, row.ends)
 
 
+def test_what_is_applied_says_whose_turn_it_is_and_since_when() -> None:
+    seen = observed(deployment("d1", status=started(ago(20), builds=BUILT)))
+    (step,) = make_plan(seen, NOW).steps
+    (action,) = step.actions
+    assert isinstance(action, actions.ApplyJob)
+    assert (action.spec.restart_id, action.spec.turn_began) == ("d1", ago(20))
+
+
 def test_a_deployment_keeps_to_the_config_that_it_began_with() -> None:
     begun = deployment(status=started(tool_config=config(web=component(ref="old"))))
     plan = make_plan(observed(begun, config=config(web=component(ref="new"))), NOW)

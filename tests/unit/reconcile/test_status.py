@@ -281,3 +281,13 @@ def test_what_succeeds_at_the_first_look_has_begun_in_that_moment() -> None:
     (step,) = make_plan(seen, NOW).steps
     status = status_of(step, (), POLICY, NOW)
     assert (status.status, status.started_at, status.finished_at) == (State.SUCCESSFUL, NOW, NOW)
+
+
+def test_a_deployment_has_begun_with_its_first_action_however_long_that_takes() -> None:
+    (step,) = make_plan(observed(deployment()), ago(30)).steps
+    status = status_of(step, (), POLICY, NOW, began=ago(30))
+    assert (status.started_at, status.deadline, status.long_status) == (
+        ago(30),
+        ago(30) + POLICY.deployment_timeout,
+        f"Started at {ago(30)}",
+    )

@@ -1,13 +1,14 @@
 """Whose turn it is, as a table."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import pytest
 
+from controller.models.summary import DeploymentSummary
 from controller.models.tooldeployment import ToolDeployment, Trigger
-from controller.reconcile.turns import take_turns
-from tests.builders import NOW, deployment, started
+from controller.reconcile.turns import take_turns, turn_began
+from tests.builders import NOW, ago, deployment, finished, started
 
 
 def at(second: int, name: str, trigger: Trigger = Trigger.MANUAL, **more: object) -> ToolDeployment:
@@ -69,3 +70,35 @@ def test_turns(row: Row) -> None:
         tuple((old.name, new.name) for old, new in turns.superseded),
     )
     assert found == row
+
+
+def ended(seconds_ago: float) -> DeploymentSummary:
+    return replace(finished(created=ago(3600)), finished_at=ago(seconds_ago))
+
+
+BEGINNINGS = {
+    "when it was created": (deployment(created=ago(60)), (), ago(60)),
+    "when the one before it ended": (
+        deployment(created=ago(60)),
+        (ended(1800), ended(30), ended(40)),
+        ago(30),
+    ),
+    "when it was created, after the one before it": (
+        deployment(created=ago(60)),
+        (ended(70), replace(ended(0), finished_at=None)),
+        ago(60),
+    ),
+    "when it was first worked on": (
+        deployment(created=ago(60), status=started(ago(20))),
+        (ended(30),),
+        ago(20),
+    ),
+}
+
+
+@pytest.mark.parametrize("row", BEGINNINGS.values(), ids=BEGINNINGS.keys())
+def test_a_turn_begins(
+    row: tuple[ToolDeployment, tuple[DeploymentSummary, ...], datetime],
+) -> None:
+    active, before, expected = row
+    assert turn_began(active, before) == expected
