@@ -33,7 +33,8 @@ def make_plan(observed: Observed, now: datetime) -> Plan:
 
     Planning again after everything was done and recorded yields no action.
     """
-    turns = take_turns(observed.unfinished)
+    at_work = {build.deployment for build in observed.builds if build.state.live}
+    turns = take_turns(observed.unfinished, at_work)
     steps = []
     if turns.active:
         steps.append(_next_step(Turn(observed, turns.active, turns.waiting, now)))

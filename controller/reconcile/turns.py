@@ -3,7 +3,7 @@
 Called by `plan`. Knows nothing of builds and jobs.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,14 +27,18 @@ class Turns:
     superseded: tuple[tuple[ToolDeployment, ToolDeployment], ...]
 
 
-def take_turns(unfinished: tuple[ToolDeployment, ...]) -> Turns:
+def take_turns(unfinished: tuple[ToolDeployment, ...], at_work: Set[str] = frozenset()) -> Turns:
     """Sort a tool's unfinished deployments; nothing but their own content decides.
 
     The oldest that has started goes on; else the oldest that waits begins. A poll deployment that
     has not started gives way to any newer one, started or not: it would deploy an older commit.
+    `at_work` names those of which something is seen to go on: they have started, and a crash came
+    before that was recorded.
     """
     ordered = sorted(unfinished, key=_age)
-    active = next((d for d in ordered if has_started(d)), None)
+    active = next((d for d in ordered if d.status.started_at is not None), None) or next(
+        (d for d in ordered if d.name in at_work), None
+    )
     resting = [d for d in ordered if d is not active]
     cancelled = tuple(d for d in resting if _is_to_end(d))
     candidates = [d for d in resting if not _is_to_end(d)]
@@ -55,11 +59,6 @@ def turn_began(deployment: ToolDeployment, finished: Iterable[DeploymentSummary]
         return deployment.status.started_at
     ends = [each.finished_at for each in finished if each.finished_at is not None]
     return max([deployment.metadata.creation_timestamp, *ends])
-
-
-def has_started(deployment: ToolDeployment) -> bool:
-    """Whether work on it has begun."""
-    return deployment.status.started_at is not None
 
 
 def _is_to_end(deployment: ToolDeployment) -> bool:

@@ -420,6 +420,27 @@ def test_a_chain_of_reuse_ends_at_the_component_that_is_built() -> None:
     assert set(images.values()) == {f"local/demo/web@sha256:{COMMIT}"}
 
 
+HIS_BUILD = build(state=BuildState.RUNNING, by="d1", build_id="b1")
+
+
+def test_what_was_cancelled_before_its_beginning_was_recorded_stops_the_build_that_it_began() -> (
+    None
+):
+    (step,) = make_plan(observed(deployment(cancel=True), builds=(HIS_BUILD,)), NOW).steps
+    assert (step.reason, step.ending) == (Reason.CANCELLING, None)
+    assert step.actions == (actions.CancelBuild("b1"),)
+
+
+def test_what_began_a_build_and_could_not_record_it_is_not_replaced() -> None:
+    older = deployment(trigger=Trigger.POLL, created=ago(9), commits={"web": COMMIT})
+    newer = deployment("d2", trigger=Trigger.POLL, commits={"web": NEWER})
+    steps = make_plan(observed(older, newer, builds=(HIS_BUILD,)), NOW).steps
+    assert [(s.deployment.name, s.reason) for s in steps] == [
+        ("d1", Reason.BUILDING),
+        ("d2", Reason.WAITING_FOR_TURN),
+    ]
+
+
 def test_nothing_unfinished_needs_nothing() -> None:
     assert make_plan(observed(), NOW).actions == ()
 
