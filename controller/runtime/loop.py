@@ -45,16 +45,16 @@ class Loop:
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._began: float | None = None  # when the workers did; None: there are none
         self._reported: dict[str, str] = {}  # the bug that was last logged in full, by key
         metrics.watch_queue(
-            depth=lambda: queue.depth,
-            delayed=lambda: queue.delayed,
-            longest_wait=lambda: queue.longest_wait,
+            depth=self._depth, delayed=lambda: queue.delayed, longest_wait=self._longest_wait
         )
 
     async def run(self) -> None:
         """Work until `stop`, or until cancelled, which cancels the running reconciles at once."""
         self._stopping = False
+        self._began = self._clock()
         self._tasks = {
             asyncio.create_task(self._work(), name=f"worker-{number}")
             for number in range(self._workers)
@@ -63,6 +63,7 @@ class Loop:
             await asyncio.wait(self._tasks)
         finally:
             await _cancel(self._tasks)
+            self._began = None
 
     async def stop(self, grace: timedelta) -> None:
         """Take no more keys, let running reconciles end within `grace`, then cancel them.
@@ -75,6 +76,16 @@ class Loop:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace.total_seconds())
         await _cancel(self._tasks)
+
+    def _depth(self) -> int:
+        """What is ready for the workers: where there are none, another process does the work."""
+        return 0 if self._began is None else self._queue.depth
+
+    def _longest_wait(self) -> timedelta:
+        """How long the oldest ready key has waited for the workers, not for their beginning."""
+        if self._began is None:
+            return timedelta()
+        return min(self._queue.longest_wait, timedelta(seconds=self._clock() - self._began))
 
     async def _work(self) -> None:
         me = asyncio.current_task()

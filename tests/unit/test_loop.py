@@ -321,3 +321,30 @@ async def test_a_loop_that_was_cancelled_runs_again_with_the_keys_it_had() -> No
         run.cancel()
         await asyncio.wait({run})
     assert (made.times(), made.queue.depth) == ([0, 1], 1)
+
+
+def backlog(made: World) -> tuple[float | None, ...]:
+    names = ("ptd_workqueue_depth", "ptd_workqueue_longest_wait_seconds")
+    return tuple(made.registry.get_sample_value(name) for name in names)
+
+
+@virtual_time
+async def test_what_is_ready_where_nobody_works_is_no_backlog() -> None:
+    """A controller that does not lead sees every change, and leaves it to the one that does."""
+    busy = asyncio.Event()
+
+    async def hangs(key: str) -> Result:
+        await busy.wait()
+        return DONE
+
+    made = World(hangs)
+    made.queue.add("a")
+    made.queue.add("b")
+    await asyncio.sleep(3600)
+    assert backlog(made) == (0, 0)
+    task = asyncio.create_task(made.loop.run())
+    await asyncio.sleep(20)
+    assert backlog(made) == (1, 20)
+    task.cancel()
+    await asyncio.wait({task})
+    assert backlog(made) == (0, 0)
