@@ -116,6 +116,12 @@ class Loop:
         try:
             async with limit:
                 result = await self._reconcile(key)
+        except asyncio.CancelledError as error:
+            if _is_ours():
+                raise
+            stray = RuntimeError("what the reconcile awaited was cancelled by somebody else")
+            stray.__cause__ = error
+            return self._failed(key, stray)
         except Exception as error:  # noqa: BLE001 - a bug of one key must not stop the others
             if isinstance(error, TimeoutError) and limit.expired():
                 return self._timed_out(key)
@@ -186,6 +192,12 @@ def _plain(error: Exception) -> Exception:
 def _weight(error: Exception) -> int:
     order = (errors.Transient, errors.Waiting, errors.Terminal)
     return next((at for at, kind in enumerate(order) if isinstance(error, kind)), -1)
+
+
+def _is_ours() -> bool:
+    """Whether the running task has been told to end."""
+    me = asyncio.current_task()
+    return me is not None and me.cancelling() > 0
 
 
 async def _cancel(tasks: set[asyncio.Task[None]]) -> None:

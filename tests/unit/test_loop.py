@@ -227,6 +227,25 @@ async def test_a_bug_of_one_key_does_not_stop_the_others() -> None:
 
 
 @virtual_time
+async def test_a_cancellation_that_is_none_of_the_workers_own_is_a_bug_of_its_key() -> None:
+    """Awaiting what somebody else cancelled must not cost a worker."""
+
+    async def awaits_the_cancelled_for_a(key: str) -> Result:
+        if key == "a":
+            gone: asyncio.Future[Result] = asyncio.Future()
+            gone.cancel()
+            return await gone
+        return DONE
+
+    async with world(awaits_the_cancelled_for_a) as made:
+        made.queue.add("a")
+        made.queue.add("b")
+        await asyncio.sleep(2)
+        assert made.runs == [("a", 0), ("b", 0), ("a", 1)]
+        assert made.count("bug") == 2
+
+
+@virtual_time
 async def test_a_bug_is_logged_with_its_traceback_once_and_then_in_one_line() -> None:
     out = io.StringIO()
     logs.configure(stream=out)
