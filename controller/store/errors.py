@@ -42,10 +42,15 @@ class Gone(errors.Transient):
 
 
 class NotFound(errors.Terminal):
-    """There is no object, or no kind, of that name."""
+    """There is no object, or no kind, of that name.
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    `name` is that of the missing object. It is "" where none is named: of a kind that is not served
+    (for a moment after its start a server does not serve ours), or in the words of a proxy.
+    """
+
+    def __init__(self, message: str, hint: str = "", name: str = "") -> None:
         super().__init__(Reason.PLATFORM_UNAVAILABLE, message, hint)
+        self.name = name
 
 
 class AlreadyExists(errors.Terminal):
@@ -99,7 +104,7 @@ def of_answer(
         case 403:
             return Forbidden(said)
         case 404:
-            return NotFound(said, _of_namespace(body))
+            return NotFound(said, _of_namespace(body), _named(body))
         case 409 if body.get("reason") == "AlreadyExists":
             return AlreadyExists(said)
         case 409:
@@ -110,6 +115,11 @@ def of_answer(
             return _refusal(said, body)
         case _:
             return Unavailable(said, _wait(retry_after))
+
+
+def _named(body: Mapping[str, Any]) -> str:
+    details = body.get("details")
+    return str(details.get("name") or "") if isinstance(details, Mapping) else ""
 
 
 def _of_namespace(body: Mapping[str, Any]) -> str:

@@ -78,7 +78,8 @@ class Store:
     async def look(self, kind: Kind[T], tool: str, name: str, uid: str = "") -> None:
         """Tell the `Seen` how an object is now, before its watch does.
 
-        `uid`: of the object that is known; where there is none any more, that one is gone.
+        `uid`: of the object that is known; where there is none any more, that one is gone. Who is
+        told so never believes in it again, so the server has to name it.
         """
         namespace = namespace_of(tool)
         try:
@@ -87,7 +88,9 @@ class Store:
                 self._calls.objects.get_namespaced_custom_object_without_preload_content,
                 *(*kind.path, namespace, kind.plural, name),
             )
-        except errors.NotFound:
+        except errors.NotFound as missing:
+            if missing.name != name:
+                raise errors.Unavailable(missing.message) from missing
             if uid:
                 self._seen.deleted(kind.plural, namespace, name, uid)
             return

@@ -303,7 +303,7 @@ class FakeKube:
             return _json(self.store(prefix, body), 201)
         old = self.objects.get(key)
         if old is None:
-            return _status(404, "NotFound")
+            return _status(404, "NotFound", name=name)
         if request.method == "GET":
             return _json(old)
         if request.method == "DELETE":
@@ -375,8 +375,10 @@ def _json(body: JSON, code: int = 200) -> web.Response:
     return web.json_response(body, status=code)
 
 
-def _status(code: int, reason: str, cause: str = "") -> web.Response:
-    details = {"causes": [{"field": cause, "message": "field is immutable"}]} if cause else {}
+def _status(code: int, reason: str, cause: str = "", name: str = "") -> web.Response:
+    details: JSON = {"name": name} if name else {}
+    if cause:
+        details["causes"] = [{"field": cause, "message": "field is immutable"}]
     return _json(
         {"kind": "Status", "code": code, "reason": reason, "message": reason, "details": details},
         code,

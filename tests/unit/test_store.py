@@ -401,3 +401,24 @@ async def test_a_look_tells_what_is_there_now_or_that_it_is_gone() -> None:
         await w.store.look(CONFIGS, "x", "x-config")
         assert w.told.gone == [("toolconfigs", "tool-x", "x-config", "uid-0")]
         assert w.told.written == ["toolconfigs/x-config"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        fakekube.text_answer(404, "404 page not found"),
+        fakekube.status(404, "NotFound"),
+        fakekube.text_answer(404, "<html>", "text/html"),
+    ],
+    ids=["of a kind that is not served yet", "that names nothing", "of a proxy"],
+)
+@virtual_time
+async def test_a_look_takes_no_404_for_a_death_that_is_not_about_the_object(
+    answer: fakekube.Answer,
+) -> None:
+    async with world() as w:
+        made = await w.deployment()
+        w.kube.fail("GET", answer)
+        with pytest.raises(errors.Unavailable, match="answered 404"):
+            await w.store.look(DEPLOYMENTS, "x", made.name, made.metadata.uid)
+        assert w.told.gone == []
