@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 
 from controller import logs
-from controller.errors import EdgeError, Terminal
+from controller.errors import EdgeError, Terminal, Transient
 from controller.models.credentials import SecretRef
 from controller.models.meta import tool_of
 from controller.models.summary import DeploymentSummary
@@ -66,6 +66,7 @@ class StoreWriter:
             await self._look_again(deployment)
             raise
         except errors.NotFound as gone:
+            await self._look_again(deployment)
             raise errors.Conflict(f"deployment {deployment.name} is gone: {gone.message}") from gone
         except Terminal as refused:
             # The server refuses our own status: nobody else can mend that, so it counts as a bug.
@@ -81,8 +82,13 @@ class StoreWriter:
 
     async def delete(self, tool: str, name: str, uid: str) -> None:
         """Delete a deployment; one that is gone, or another of that name, is no error."""
-        with contextlib.suppress(errors.NotFound, errors.Conflict):
+        try:
             await self._store.delete(kinds.DEPLOYMENTS, tool, name, uid)
+        except (errors.NotFound, errors.Conflict):
+            return
+        except Terminal as refused:
+            # No deployment fails by this, so nobody would hear of it: the loop tells of what fails.
+            raise Transient(refused.reason, refused.message) from refused
 
     async def tell(self, deployment: ToolDeployment, news: News) -> None:
         """Write an Event. Events are for people: a deployment goes on without them."""
