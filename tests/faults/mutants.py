@@ -41,7 +41,7 @@ MUTANTS = (
         "watchers/objects.py",
         "                self._version = None\n",
         "                pass\n",
-        (_UNITS + "test_objects.py",),
+        (_UNITS + "test_objects_faults.py",),
     ),
     Mutant(
         "a watch goes on from the version of an older event",
@@ -57,14 +57,14 @@ MUTANTS = (
         "                line = await response.content.readline()",
         "            async with asyncio.timeout(None):\n"
         "                line = await response.content.readline()",
-        (_UNITS + "test_objects.py",),
+        (_UNITS + "test_objects_faults.py",),
     ),
     Mutant(
         "no pause before the next watch",
         "watchers/objects.py",
         "        await asyncio.sleep(wait.total_seconds())",
         "        await asyncio.sleep(0)",
-        (_UNITS + "test_objects.py", "-k", "storm"),
+        (_UNITS + "test_objects_faults.py", "-k", "storm"),
     ),
     Mutant(
         "older news replaces newer",
@@ -85,7 +85,13 @@ MUTANTS = (
         "watchers/cache.py",
         "        self._complete = max(self._complete, version)\n",
         "",
-        (_UNITS + "test_cache.py", _UNITS + "test_objects.py", "-k", "died or raise"),
+        (
+            _UNITS + "test_cache.py",
+            _UNITS + "test_objects.py",
+            _UNITS + "test_objects_compared.py",
+            "-k",
+            "died or raise",
+        ),
     ),
     Mutant(
         "the deletion of one is taken for that of another of its name",
@@ -99,7 +105,7 @@ MUTANTS = (
         "watchers/objects.py",
         "                await self.compare()\n",
         "                await asyncio.sleep(0)\n",
-        (_UNITS + "test_objects.py",),
+        (_UNITS + "test_objects_compared.py",),
     ),
     Mutant(
         "a new leader believes its old view",
@@ -298,7 +304,7 @@ MUTANTS = (
         "controller/runtime/leader.py",
         "            await _cancel(working)  # we may still",
         "            pass  # we may still",
-        (_UNITS + "test_leader.py",),
+        (_UNITS + "test_leader.py", _UNITS + "test_leader_work.py"),
     ),
     # ---------------------------------------------------------------- polling
     Mutant(

@@ -38,6 +38,7 @@ _DECISION_TESTS = (
     "tests/properties",
     "tests/unit/reconcile",
     "tests/unit/test_leader.py",
+    "tests/unit/test_leader_work.py",
     "tests/unit/test_loop.py",
     "tests/unit/test_workqueue.py",
     "tests/unit/watchers/test_decide.py",

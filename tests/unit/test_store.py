@@ -1,33 +1,20 @@
-"""The store against a server with faults: preconditions, failures by name, credentials."""
-
-import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
+"""The store: what is written, under which conditions, and who hears of it."""
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from controller.models.toolconfig import ToolConfigSpec
 from controller.models.tooldeployment import (
     BuildRecord,
     State,
-    ToolDeployment,
     ToolDeploymentSpec,
     ToolDeploymentStatus,
 )
 from controller.store import errors
 from controller.store.kinds import CONFIGS, DEPLOYMENTS
-from controller.store.objects import Store
-from controller.store.secrets import Secret, Secrets
-from tests.support import fakekube, kubeclient
-from tests.support.fakekube import FakeKube
+from tests.support import fakekube
+from tests.support.storing import WHERE, world
 from tests.support.virtualtime import virtual_time
 
-NOW = datetime(2026, 5, 1, 12, 0, 0, 250_000, tzinfo=UTC)
-WHERE = "components-api.toolforge.org/v1/tooldeployments"
 CONFIG = {
     "config_version": "v1beta1",
     "components": {
@@ -38,43 +25,6 @@ CONFIG = {
         }
     },
 }
-
-
-@dataclass
-class Told:
-    """A `Seen` that remembers what it was told."""
-
-    written: list[str] = field(default_factory=list)
-    gone: list[tuple[str, str, str, str]] = field(default_factory=list)
-
-    def wrote(self, kind: str, stored: Mapping[str, Any]) -> None:
-        self.written.append(f"{kind}/{stored['metadata']['name']}")
-
-    def deleted(self, kind: str, namespace: str, name: str, uid: str) -> None:
-        self.gone.append((kind, namespace, name, uid))
-
-
-@dataclass
-class World:
-    kube: FakeKube
-    store: Store
-    secrets: Secrets
-    told: Told
-    registry: CollectorRegistry
-
-    async def deployment(self, name: str = "d1") -> ToolDeployment:
-        return await self.store.create(DEPLOYMENTS, "x", name, {})
-
-
-@asynccontextmanager
-async def world(**settings: Any) -> AsyncIterator[World]:
-    registry, told = CollectorRegistry(), Told()
-    async with (
-        FakeKube() as kube,
-        kubeclient.calls_to(kube.url, registry=registry, **settings) as calls,
-    ):
-        store = Store(calls, lambda: NOW, "me", told)
-        yield World(kube, store, Secrets(calls), told, registry)
 
 
 @virtual_time
@@ -216,179 +166,6 @@ async def test_an_event_that_is_said_twice_is_one_event() -> None:
         (stored,) = [w.kube.objects[key] for key in found]
         assert (stored["eventTime"], len(stored["note"])) == ("2026-05-01T12:00:00.250000Z", 1024)
         assert stored["regarding"]["uid"] == made.metadata.uid
-
-
-FAILURES: list[tuple[str, fakekube.Answer, type[Exception], float | None]] = [
-    ("401", fakekube.status(401, "Unauthorized"), errors.Unavailable, None),
-    ("403", fakekube.status(403, "Forbidden"), errors.Forbidden, None),
-    ("404", fakekube.status(404, "NotFound"), errors.NotFound, None),
-    ("404 of a kind that is not served", fakekube.text_answer(404, "no"), errors.NotFound, None),
-    ("409 of a version", fakekube.status(409, "Conflict"), errors.Conflict, None),
-    ("409 of a name", fakekube.status(409, "AlreadyExists"), errors.AlreadyExists, None),
-    ("410", fakekube.status(410, "Expired"), errors.Gone, None),
-    ("422", fakekube.status(422, "Invalid"), errors.Invalid, None),
-    ("413", fakekube.text_answer(413, "too large"), errors.Invalid, None),
-    (
-        "429 in plain text",
-        fakekube.text_answer(429, "Too many", headers={"Retry-After": "3"}),
-        errors.Unavailable,
-        3,
-    ),
-    (
-        "429 with a Retry-After of a year",
-        fakekube.text_answer(429, "x", headers={"Retry-After": "31536000"}),
-        errors.Unavailable,
-        300,
-    ),
-    (
-        "503 with a date",
-        fakekube.text_answer(503, "x", headers={"Retry-After": "Fri, 01 May 2026 12:00:00 GMT"}),
-        errors.Unavailable,
-        None,
-    ),
-    ("500 pretty-printed", fakekube.status(500, indent=2), errors.Unavailable, None),
-    ("503 in HTML", fakekube.text_answer(503, "<html>", "text/html"), errors.Unavailable, None),
-    ("504", fakekube.status(504, "Timeout"), errors.Unavailable, None),
-    ("a cut connection", fakekube.reset, errors.Unavailable, None),
-    ("200 that is no JSON", fakekube.text_answer(200, "{"), errors.Unavailable, None),
-    ("200 with a JSON list", fakekube.text_answer(200, "[]"), errors.Unavailable, None),
-    ("an answer that is cut", fakekube.lines("{", end="reset"), errors.Unavailable, None),
-    ("a black hole", fakekube.silence, errors.Unavailable, None),
-    ("an answer that stops", fakekube.lines("{", end="silence"), errors.Unavailable, None),
-]
-
-
-@pytest.mark.parametrize(
-    ("answer", "error", "after"), [row[1:] for row in FAILURES], ids=[row[0] for row in FAILURES]
-)
-@virtual_time
-async def test_failures_have_names(
-    answer: fakekube.Answer, error: type[Exception], after: float | None
-) -> None:
-    async with world() as w:
-        w.kube.fail("GET", answer, times=2)
-        started = asyncio.get_running_loop().time()
-        with pytest.raises(error) as caught:
-            await w.store.get(DEPLOYMENTS, "x", "d1")
-        assert asyncio.get_running_loop().time() - started <= 10.001
-        waits = getattr(caught.value, "after", None)
-        assert (waits.total_seconds() if waits else None) == after
-
-
-@virtual_time
-async def test_a_server_that_is_not_there_is_unavailable() -> None:
-    async with kubeclient.calls_to("http://127.0.0.1:9") as calls:
-        with pytest.raises(errors.Unavailable, match="no connection"):
-            await Store(calls, lambda: NOW, "me").get(DEPLOYMENTS, "x", "d1")
-
-
-@virtual_time
-async def test_the_token_that_arrives_is_the_one_of_the_file_within_a_minute() -> None:
-    current = ["one"]
-    async with world(token=lambda: current[0], reread=timedelta(seconds=60)) as w:
-        await w.deployment()
-        current[0] = "two"
-        await w.store.list(DEPLOYMENTS, "x")
-        await asyncio.sleep(60)
-        await w.store.list(DEPLOYMENTS, "x")
-        sent = [seen.headers["Authorization"] for seen in w.kube.requests]
-        assert sent == ["Bearer one", "Bearer one", "Bearer two"]
-
-
-@virtual_time
-async def test_after_a_401_the_token_is_read_again_and_the_request_made_once_more() -> None:
-    current = ["old"]
-    async with world(token=lambda: current[0]) as w:
-        w.kube.tokens = {"Bearer new"}
-        current[0] = "new"
-        await w.deployment()
-        assert [seen.headers["Authorization"] for seen in w.kube.requests] == [
-            "Bearer old",
-            "Bearer new",
-        ]
-
-
-@virtual_time
-async def test_a_401_with_the_same_token_is_not_tried_again() -> None:
-    async with world() as w:
-        w.kube.tokens = set()
-        with pytest.raises(errors.Unavailable, match="401"):
-            await w.deployment()
-        assert len(w.kube.requests) == 1
-
-
-@virtual_time
-async def test_requests_are_counted_by_verb_and_code() -> None:
-    async with world() as w:
-        await w.deployment()
-        w.kube.fail("GET", fakekube.silence)
-        with pytest.raises(errors.Unavailable):
-            await w.store.get(DEPLOYMENTS, "x", "d1")
-        counted = {
-            (sample.labels["verb"], sample.labels["code"]): sample.value
-            for metric in w.registry.collect()
-            for sample in metric.samples
-            if sample.name == "ptd_control_plane_request_seconds_count"
-        }
-        assert counted == {("POST", "201"): 1, ("GET", "timeout"): 1}
-
-
-@virtual_time
-async def test_slow_calls_do_not_take_the_sockets_of_watches() -> None:
-    async with world() as w:
-        w.kube.fail("GET", fakekube.silence, times=200)
-        slow = [
-            asyncio.create_task(w.store.get(DEPLOYMENTS, "x", f"d{number}"))
-            for number in range(200)
-        ]
-        await asyncio.sleep(1)
-        calls = w.store._calls
-        async with calls.stream(
-            calls.watches.list_custom_object_for_all_namespaces_without_preload_content,
-            *(*DEPLOYMENTS.path, DEPLOYMENTS.plural),
-            within=timedelta(seconds=5),
-            watch=True,
-        ) as response:
-            assert response.status == 200
-        ended = await asyncio.gather(*slow, return_exceptions=True)
-        assert {type(each) for each in ended} == {errors.Unavailable}
-        assert asyncio.get_running_loop().time() < 1_000 + 30
-
-
-@virtual_time
-async def test_secrets_go_by_name_and_keep_what_others_wrote() -> None:
-    async with world() as w:
-        made = await w.secrets.create("x", Secret("token", {"a": b"\x00\xff"}, {"l": "1"}))
-        assert (made.data, made.labels) == ({"a": b"\x00\xff"}, {"l": "1"})
-        assert await w.secrets.get("x", "token") == made
-        changed = Secret("token", {"a": b"2"}, made.labels, {}, made.version, made.uid)
-        changed = await w.secrets.replace("x", changed)
-        assert changed.data == {"a": b"2"}
-        with pytest.raises(errors.Conflict):
-            await w.secrets.replace("x", made)
-        await w.secrets.delete("x", "token")
-        with pytest.raises(errors.NotFound):
-            await w.secrets.get("x", "token")
-        assert "\\xff" not in repr(made)
-
-
-@virtual_time
-async def test_a_secret_with_a_broken_value_is_unreadable() -> None:
-    async with world() as w:
-        body = {"metadata": {"name": "token", "namespace": "tool-x"}, "data": {"a": "*"}}
-        w.kube.store("core/v1/secrets", body)
-        with pytest.raises(errors.Unreadable, match="token: a value is no base64"):
-            await w.secrets.get("x", "token")
-
-
-@virtual_time
-async def test_a_namespace_is_made_once() -> None:
-    async with world() as w:
-        await w.secrets.ensure_namespace("x")
-        await w.secrets.ensure_namespace("x")
-        assert len(w.kube.verbs("POST")) == 1
-        w.kube.fail("GET", fakekube.status(404, "NotFound"))
-        await w.secrets.ensure_namespace("x")
 
 
 @virtual_time
