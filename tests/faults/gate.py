@@ -19,7 +19,7 @@ from aiohttp import web
 from controller.metrics import Metrics
 from controller.store.calls import Calls
 from controller.store.client import open_in_cluster
-from tests.faults import timeline
+from tests.faults import listening, timeline
 from tests.faults.world import CLOCKS, World
 from tests.support.certificates import Authority
 
@@ -39,12 +39,8 @@ class Gate:
 
     async def start(self, context: ssl.SSLContext, stack: AsyncExitStack) -> int:
         """Listen on loopback; answers the port."""
-        app = web.Application(client_max_size=8 * 2**20)
-        app.router.add_route("*", "/{path:.*}", self._handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
-        await runner.setup()
+        runner = await listening.listen(self._handle, context)
         stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
         port: int = runner.addresses[0][1]
         return port
 

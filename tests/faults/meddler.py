@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from tests.faults import proxy, timeline
+from tests.faults import listening, proxy, timeline
 
 Before = Callable[[str, str, Any], Awaitable[None]]
 _TOGETHER = 0.5  # seconds in which another event may overtake
@@ -40,14 +40,8 @@ class Meddler:
 
     async def start(self) -> "Meddler":
         """Listen on loopback."""
-        app = web.Application(client_max_size=8 * 2**20)
-        app.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, shutdown_timeout=0.01
-        )
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = "http://{}:{}".format(*self._runner.addresses[0][:2])
+        self._runner = await listening.listen(self._handle)
+        self.url = listening.url_of(self._runner)
         return self
 
     async def stop(self) -> None:

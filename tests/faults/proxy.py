@@ -16,7 +16,7 @@ import aiohttp
 import yarl
 from aiohttp import web
 
-from tests.faults import streams, timeline
+from tests.faults import listening, streams, timeline
 from tests.faults.tape import Entry, Fault, Tape
 
 _HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content-length", "upgrade"}
@@ -75,18 +75,8 @@ class Proxy:
 
     async def start(self) -> "Proxy":
         """Listen on loopback."""
-        app = web.Application(client_max_size=8 * 2**20)
-        app.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            handler_cancellation=True,
-            shutdown_timeout=0.01,
-            keepalive_timeout=_EVER,
-        )
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = "http://{}:{}".format(*self._runner.addresses[0][:2])
+        self._runner = await listening.listen(self._handle)
+        self.url = listening.url_of(self._runner)
         return self
 
     async def stop(self) -> None:
