@@ -221,7 +221,7 @@ class Control:
         except Terminal as refused:
             raise Transient(refused.reason, refused.message) from refused
         if unsaid is not None:
-            raise Transient(unsaid.reason, unsaid.message) from unsaid
+            raise Transient(unsaid.reason, unsaid.message, latest=result.after) from unsaid
         return result
 
     async def _judge_config(self, tool: str) -> EdgeError | None:
