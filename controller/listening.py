@@ -26,6 +26,7 @@ HEADS = 8 * 2**20
 STALLED = timedelta(seconds=60)
 """How long an answer may lie unread by its client; where the kernel can tell, which is Linux."""
 
+_TURNS = 5  # of the event loop; aiohttp needs three from the end of a head to its handler
 _BACKLOG = 1024  # thousands who wait come at once when another process of the API has ended
 _READ_AHEAD = 32 * 1024  # bytes of a body that nobody has asked for yet; aiohttp's own: 256 KiB
 _LATE = (
@@ -143,8 +144,7 @@ class _Connection(asyncio.Protocol):
             if self._clock is None:
                 self._await_head()
             if self._runner.held > HEADS:
-                self._cut()
-                return
+                self._look_soon(_TURNS)
         self._inner.data_received(data)
 
     def begun(self, body: StreamReader) -> None:
@@ -178,6 +178,13 @@ class _Connection(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self._clock = loop.call_later(self._runner.head_within, self._cut)
 
+    def _look_soon(self, turns: int) -> None:
+        """Cut it if heads still hold too much when those that are whole by now have begun."""
+        if turns:
+            asyncio.get_running_loop().call_soon(self._look_soon, turns - 1)
+        elif self._held and self._runner.held > HEADS:
+            self._cut()
+
     def _head_over(self) -> None:
         if self._clock is not None:
             self._clock.cancel()
@@ -193,6 +200,7 @@ class _Connection(asyncio.Protocol):
             self._runner.late()
             self._transport.write(_LATE)
         self._transport.abort()  # not `close`, which waits for one who does not read
+        self._head_over()
 
 
 def _limit_unread(connection: socket.socket, within: timedelta) -> None:

@@ -200,6 +200,23 @@ async def test_a_body_is_no_head(listener: Listener) -> None:
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux can tell")
+async def test_many_whole_requests_at_once_are_no_crowd_of_heads() -> None:
+    body = b"x" * 200_000
+    head = f"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+
+    async def ask(listener: Listener) -> bytes:
+        reader, writer = await listener.connect()
+        try:
+            writer.write(head + body)
+            return (await reader.readline()).split()[1]
+        finally:
+            writer.close()
+
+    async with listening_for(30) as listener:
+        answers = await asyncio.gather(*(ask(listener) for _ in range(200)))
+    assert set(answers) == {b"200"}
+
+
 async def test_an_answer_that_nobody_reads_is_not_kept(listener: Listener) -> None:
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
