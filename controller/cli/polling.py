@@ -26,7 +26,8 @@ def _component(name: str, watch: Mapping[str, Any], running: Running | None) -> 
         found += f", {commit[:_SHORT]} since {_time(watch['seen_at'])}"
         found += " (a webhook told of it)" if watch.get("found_by") == "webhook" else ""
     checked = watch.get("checked_at")
-    found += f"; checked {_time(checked)}" if checked else "; not checked yet"
+    never = "no check has succeeded yet" if watch.get("error_reason") else "not checked yet"
+    found += f"; checked {_time(checked)}" if checked else f"; {never}"
     yield f"  {name:<16} {found}"
     if running is not None and (runs := running.commits.get(name)) and commit and runs != commit:
         yield f"  {'':<16} {_difference(runs[:_SHORT], running.made, checked)}"

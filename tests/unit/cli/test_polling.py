@@ -35,6 +35,11 @@ AGO = "4f0c9d1e2b since 2026-11-22 03:04"
             [f"main, {AGO}; checked 2026-11-22 03:10", "RefNotFound: No main. Push it."],
             id="an error and what to do",
         ),
+        pytest.param(
+            {"ref": "main", "error_reason": "RefNotFound", "error": "No main. Push it."},
+            ["main; no check has succeeded yet", "RefNotFound: No main. Push it."],
+            id="an error from the first check on",
+        ),
     ],
 )
 def test_a_component_that_is_followed(watch: dict[str, Any], said: list[str]) -> None:
