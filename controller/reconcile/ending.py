@@ -31,6 +31,8 @@ _SKIPPED = {
     Reason.CANCELLED: "The deployment was cancelled",
     Reason.SUPERSEDED: "A newer deployment goes on",
 }
+_NOT_BEGUN = "Skipped due to previous failure"
+_STOPPED = "Stopped as the deployment failed"
 
 
 def fail(deployment: ToolDeployment, reason: Reason, message: str) -> Step:
@@ -88,7 +90,7 @@ def wind_down(turn: Turn, end: Ending) -> Step:
         deployment,
         end.reason,
         why,
-        builds=_ended_builds(deployment),
+        builds=_ended_builds(deployment, end),
         runs=_skipped_runs(deployment, end),
         failure=failure,
         ending=end,
@@ -122,22 +124,25 @@ def _undo(observed: Observed, deployment: ToolDeployment) -> tuple[actions.Actio
     return cancels + reverts
 
 
-def _ended_builds(deployment: ToolDeployment) -> dict[str, BuildRecord]:
+def _ended_builds(deployment: ToolDeployment, end: Ending) -> dict[str, BuildRecord]:
+    """What it was doing is over, so its words about that are, too."""
     unfinished = (BuildStatus.PENDING, BuildStatus.RUNNING, BuildStatus.UNKNOWN)
+    stopped = {"build_status": BuildStatus.CANCELLED, "build_long_status": _why(end, _STOPPED)}
     return {
-        name: record.model_copy(update={"build_status": BuildStatus.CANCELLED})
-        if record.build_status in unfinished
-        else record
+        name: record.model_copy(update=stopped) if record.build_status in unfinished else record
         for name, record in deployment.status.builds.items()
     }
 
 
 def _skipped_runs(deployment: ToolDeployment, end: Ending) -> dict[str, RunRecord]:
-    why = _SKIPPED.get(end.reason, "Skipped due to previous failure")
-    skipped = {"run_status": RunStatus.SKIPPED, "run_long_status": why}
+    skipped = {"run_status": RunStatus.SKIPPED, "run_long_status": _why(end, _NOT_BEGUN)}
     return {
         name: record.model_copy(update=skipped)
         if record.run_status == RunStatus.PENDING
         else record
         for name, record in deployment.status.runs.items()
     }
+
+
+def _why(end: Ending, otherwise: str) -> str:
+    return _SKIPPED.get(end.reason, otherwise)

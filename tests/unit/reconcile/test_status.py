@@ -156,21 +156,35 @@ def test_conditions_keep_their_transition_time_while_nothing_changes() -> None:
 
 
 def test_builds_that_did_not_finish_and_runs_that_did_not_start_are_closed_at_the_end() -> None:
+    waits = "2 builds are going on this machine"
+    pending = BuildRecord(commit=COMMIT, build_status=BuildStatus.PENDING, build_long_status=waits)
     begun = deployment(
-        cancel=True,
-        status=started(
-            builds={"web": BuildRecord(commit=COMMIT, build_status=BuildStatus.RUNNING)},
-            runs={"web": RunRecord()},
-        ),
+        cancel=True, status=started(builds={"web": pending}, runs={"web": RunRecord()})
     )
     (step,) = make_plan(observed(begun), NOW).steps
     status = status_of(step, (), POLICY, NOW)
-    assert status.builds["web"].build_status == BuildStatus.CANCELLED
+    assert status.builds["web"] == BuildRecord(
+        commit=COMMIT,
+        build_status=BuildStatus.CANCELLED,
+        build_long_status="The deployment was cancelled",
+    )
     assert status.runs["web"] == RunRecord(
         run_status=RunStatus.SKIPPED, run_long_status="The deployment was cancelled"
     )
     assert status.long_status == "Deployment was cancelled"
     assert status.finished_at == NOW
+
+
+def test_a_build_that_is_stopped_as_another_failed_says_so() -> None:
+    failure = Failure(reason=Reason.BUILD_FAILED, owner=Owner.USER, message="no", component="b")
+    going = BuildRecord(commit=COMMIT, build_status=BuildStatus.RUNNING, build_long_status="4 of 9")
+    begun = deployment(status=started(builds={"web": going}, failure=failure))
+    (step,) = make_plan(observed(begun), NOW).steps
+    ended = status_of(step, (), POLICY, NOW).builds["web"]
+    assert (ended.build_status, ended.build_long_status) == (
+        BuildStatus.CANCELLED,
+        "Stopped as the deployment failed",
+    )
 
 
 def test_what_is_undone_is_not_told_as_progress() -> None:
