@@ -3,7 +3,7 @@
 Called by the last rule of `plan`, when every build is ready. Pure.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from controller.backends.base import Job, JobKind, JobSpec
@@ -31,17 +31,25 @@ def run_jobs(case: Case) -> Step:
     changes = tuple(actions.ApplyJob(spec) for spec in _to_apply(case))
     if not removals and not changes:
         return _watch(case)
-    names = words.some([change.spec.name for change in changes] + [it.name for it in removals])
     return Step(
         case.deployment,
         Reason.STARTING,
-        f"bringing jobs up to date: {names}",
+        _begun(changes, removals),
         actions=removals + changes,
         builds=case.builds,
         runs=case.runs,
         config=case.config,
         after=case.soon(case.observed.policy.look_at_jobs),
     )
+
+
+def _begun(changes: Sequence[actions.ApplyJob], removals: Sequence[actions.DeleteJob]) -> str:
+    """What is done to which jobs, for people."""
+    told = {
+        "bringing jobs up to date": [change.spec.name for change in changes],
+        "removing jobs": [removal.name for removal in removals],
+    }
+    return "; ".join(f"{what}: {words.some(names)}" for what, names in told.items() if names)
 
 
 def _watch(case: Case) -> Step:
