@@ -174,7 +174,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.HEALTH_CHECK_FAILED: Explanation(
         _U,
         "The component runs, but its health check does not pass.",
-        "Read its log: `ptd logs COMPONENT`, and check the health check's path and the port.",
+        "Read its log: `ptd logs COMPONENT`, and look at what its health check asks for.",
     ),
     Reason.NOT_STARTED: Explanation(
         _P, "The component was accepted but never came up.", "Deploy again; tell the operators."

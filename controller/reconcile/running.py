@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from controller.backends.base import Job, JobKind, JobSpec
 from controller.models import terminal
 from controller.models.reasons import Reason
-from controller.models.toolconfig import ToolConfigSpec
+from controller.models.toolconfig import ContinuousRun, ScheduledRun, ToolConfigSpec
 from controller.models.tooldeployment import (
     Failure,
     JobChange,
@@ -175,5 +175,17 @@ def _failure(case: Case, broken: Mapping[str, verify.Broken]) -> Failure:
     build = case.builds[case.config.source_of(name)]
     first = f"component {name}: {verdict.message}"
     message = words.failed(list(broken), len(case.config.components), first)
-    failure = sources.failure_of(verdict.reason, message, name, build.commit)
+    checked = verdict.reason is Reason.HEALTH_CHECK_FAILED
+    hint = _health_hint(name, case.config.components[name].run) if checked else ""
+    failure = sources.failure_of(verdict.reason, message, name, build.commit, hint)
     return failure.model_copy(update={"log_tail": terminal.last_lines(verdict.log_tail)})
+
+
+def _health_hint(name: str, run: ContinuousRun | ScheduledRun) -> str:
+    """What to look at, by the kind of check that did not pass."""
+    look = f"Read its log: `ptd logs {name}`"
+    if isinstance(run, ContinuousRun) and run.health_check_script is not None:
+        return f"{look}, and see why the script of the health check does not end with 0."
+    if isinstance(run, ContinuousRun) and run.health_check_http is not None:
+        return f"{look}, and check the health check's path and the port."
+    return f"{look}, and check that it listens on the port that $PORT names."

@@ -49,6 +49,18 @@ class Broken:
 Verdict = Up | NotYet | Broken
 
 
+@dataclass(frozen=True, slots=True)
+class _Patience:
+    """How long is waited in all for what may still come up, and how long it has been so far."""
+
+    whole: timedelta
+    waited: timedelta
+
+    @property
+    def left(self) -> timedelta:
+        return self.whole - self.waited
+
+
 def wanted_job(mine: JobSpec, job: Job | None, deployment: ToolDeployment) -> JobSpec:
     """The job that a component should be; `mine` is what it is if this deployment changes it.
 
@@ -89,7 +101,7 @@ def verdict_on(job: Job | None, record: RunRecord, policy: Policy, now: datetime
     Scheduled: the clock knows it. A failure is said at once, not at a time-out, where the backend
     names trouble.
     """
-    patience = policy.start_timeout - (now - (record.applied_at or now))
+    patience = _Patience(policy.start_timeout, now - (record.applied_at or now))
     if job is None:
         return _late(patience, Reason.NOT_STARTED, "the job is not there yet")
     status = job.status
@@ -148,11 +160,12 @@ def _steady(status: JobStatus, policy: Policy, now: datetime) -> Verdict:
 
 
 def _late(
-    patience: timedelta, reason: Reason, message: str, status: JobStatus | None = None
+    patience: _Patience, reason: Reason, message: str, status: JobStatus | None = None
 ) -> Verdict:
-    if patience > timedelta():
-        return NotYet(_hopeful(message, status), after=patience)
-    return Broken(reason, message, status.log_tail if status else ())
+    if patience.left > timedelta():
+        return NotYet(_hopeful(message, status), after=patience.left)
+    said = f"{message}; given up after {patience.whole.total_seconds():g} s"
+    return Broken(reason, said, status.log_tail if status else ())
 
 
 def _words(status: JobStatus, otherwise: str) -> str:

@@ -1,10 +1,12 @@
-"""What a step says to people of what it does."""
+"""What a step says to people of what it does, and of what to do about a component that broke."""
 
 from typing import Any
 
 import pytest
 
-from controller.backends.base import Job
+from controller.backends.base import Job, JobPhase
+from controller.models.reasons import Reason
+from controller.reconcile import actions
 from controller.reconcile.plan import make_plan
 from controller.reconcile.steps import Step
 from tests.builders import BUILT, NOW, ago, component, config, deployment, job, observed, started
@@ -30,3 +32,35 @@ def test_a_job_that_is_removed_is_not_said_to_be_brought_up_to_date(
     jobs: tuple[Job, ...], said: str
 ) -> None:
     assert step(*jobs).message == said
+
+
+LOOK = "Read its log: `ptd logs web`, and"
+
+
+@pytest.mark.parametrize(
+    ("run", "hint"),
+    [
+        pytest.param(
+            {"health_check_script": "test -e ok"},
+            f"{LOOK} see why the script of the health check does not end with 0.",
+            id="a script",
+        ),
+        pytest.param(
+            {"port": 8000, "health_check_http": "/healthz"},
+            f"{LOOK} check the health check's path and the port.",
+            id="a path",
+        ),
+        pytest.param(
+            {"port": 8000},
+            f"{LOOK} check that it listens on the port that $PORT names.",
+            id="a port",
+        ),
+    ],
+)
+def test_what_to_do_about_a_health_check_fits_its_kind(run: dict[str, Any], hint: str) -> None:
+    (first,) = step(**run).actions
+    assert isinstance(first, actions.ApplyJob)
+    sick = job(phase=JobPhase.DOWN, spec=first.spec, trouble=Reason.HEALTH_CHECK_FAILED)
+    failure = step(sick, **run).failure
+    assert failure is not None
+    assert failure.hint == hint

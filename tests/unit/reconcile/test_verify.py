@@ -49,7 +49,7 @@ ROWS: dict[str, tuple[Job | None, RunRecord, Verdict]] = {
     "a job that never shows": (
         None,
         applied(61),
-        Broken(Reason.NOT_STARTED, "the job is not there yet"),
+        Broken(Reason.NOT_STARTED, "the job is not there yet; given up after 60 s"),
     ),
     "up, and steady for the settle time": (job(since=ago(10)), applied(12), Up()),
     "up, but only just": (
@@ -96,7 +96,7 @@ ROWS: dict[str, tuple[Job | None, RunRecord, Verdict]] = {
     "starting for too long": (
         job(phase=JobPhase.PENDING, log_tail=("x",)),
         applied(60),
-        Broken(Reason.NOT_STARTED, "it is starting", ("x",)),
+        Broken(Reason.NOT_STARTED, "it is starting; given up after 60 s", ("x",)),
     ),
     "the health check has not passed yet": (
         job(healthy=False, since=ago(5)),
@@ -106,12 +106,12 @@ ROWS: dict[str, tuple[Job | None, RunRecord, Verdict]] = {
     "the health check does not pass": (
         job(healthy=False, since=ago(60), messages=("GET / answered 500",)),
         applied(61),
-        Broken(Reason.HEALTH_CHECK_FAILED, "GET / answered 500"),
+        Broken(Reason.HEALTH_CHECK_FAILED, "GET / answered 500; given up after 60 s"),
     ),
     "running, and its health check never passed: that is the cause": (
         job(phase=JobPhase.PENDING, healthy=False, messages=("GET / answered 503",)),
         applied(61),
-        Broken(Reason.HEALTH_CHECK_FAILED, "GET / answered 503"),
+        Broken(Reason.HEALTH_CHECK_FAILED, "GET / answered 503; given up after 60 s"),
     ),
     "healthy": (job(healthy=True, since=ago(30)), applied(31), Up()),
     "stopped, and in its backoff": (
@@ -122,7 +122,7 @@ ROWS: dict[str, tuple[Job | None, RunRecord, Verdict]] = {
     "stopped for good": (
         job(phase=JobPhase.DOWN, log_tail=("boom",)),
         applied(60),
-        Broken(Reason.CRASH_LOOP, "it stopped", ("boom",)),
+        Broken(Reason.CRASH_LOOP, "it stopped; given up after 60 s", ("boom",)),
     ),
     "in trouble: said at once": (
         job(since=ago(0), trouble=Reason.QUOTA_EXCEEDED, messages=("out of quota",)),
