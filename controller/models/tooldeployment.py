@@ -192,12 +192,16 @@ class BuildRecord(Frozen):
 
 
 class RunRecord(Frozen):
-    """One component's run as the public API shows it, and what was done to its job and when."""
+    """One component's run as the public API shows it, and what was done to its job and when.
+
+    Its job was changed at some moment from `applied_at` (asked for) to `answered_at`.
+    """
 
     run_status: RunStatus = RunStatus.PENDING
     run_long_status: str = ""
     change: JobChange | None = None
     applied_at: datetime | None = None
+    answered_at: datetime | None = None
 
 
 class Failure(Frozen):

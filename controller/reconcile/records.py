@@ -66,14 +66,15 @@ def not_started(record: BuildRecord, error: EdgeError) -> BuildRecord:
     return record.model_copy(update={"build_status": status, "build_long_status": error.message})
 
 
-def applied(record: RunRecord, name: str, result: Applied, began: datetime) -> RunRecord:
+def applied(
+    record: RunRecord, name: str, result: Applied, began: datetime, now: datetime
+) -> RunRecord:
     """The job's definition is in place, at the earliest since `began`; if it runs is seen later."""
     text = _CHANGES[result.change].format(name=name)
     if result.messages:
         text += f", [info]({', '.join(result.messages)})"
-    return record.model_copy(
-        update={"change": result.change, "applied_at": began, "run_long_status": text}
-    )
+    times = {"applied_at": began, "answered_at": now}
+    return record.model_copy(update={"change": result.change, "run_long_status": text, **times})
 
 
 def not_applied(record: RunRecord, error: EdgeError) -> RunRecord:

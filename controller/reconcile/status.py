@@ -51,7 +51,7 @@ def status_of(
         return _finish_up(step, _waiting(step), now)
     status = _begun(step, policy, began or now, now)
     if not step.undoing:
-        status = _with_outcomes(status, outcomes, began or now)
+        status = _with_outcomes(status, outcomes, began or now, now)
     failure = step.failure or _refusal(outcomes, len(step.runs))
     message, reason = _doing(step, outcomes, failure)
     status = status.model_copy(
@@ -107,7 +107,7 @@ def _begun(step: Step, policy: Policy, began: datetime, now: datetime) -> ToolDe
 
 
 def _with_outcomes(
-    status: ToolDeploymentStatus, outcomes: Outcomes, began: datetime
+    status: ToolDeploymentStatus, outcomes: Outcomes, began: datetime, now: datetime
 ) -> ToolDeploymentStatus:
     builds, runs, removed = dict(status.builds), dict(status.runs), list(status.removed_jobs)
     for outcome in outcomes:
@@ -122,7 +122,7 @@ def _with_outcomes(
                 name = request.component
                 builds[name] = records.not_started(builds[name], outcome.error)
             case actions.ApplyJob(spec=spec), Applied() as applied:
-                runs[spec.name] = records.applied(runs[spec.name], spec.name, applied, began)
+                runs[spec.name] = records.applied(runs[spec.name], spec.name, applied, began, now)
             case actions.ApplyJob(spec=spec), None if outcome.error is not None:
                 runs[spec.name] = records.not_applied(runs[spec.name], outcome.error)
             case actions.DeleteJob(name=name), None if outcome.error is None:

@@ -146,10 +146,12 @@ def _still_leaving(job: Job, record: RunRecord, now: datetime) -> timedelta:
         return timedelta()
     crashing = job.spec is None and job.status.trouble == Reason.CRASH_LOOP
     may_be_old = crashing and record.change != JobChange.CREATED
-    latest = record.applied_at + (_LEAVING if may_be_old else timedelta())
+    # A slow service may have made the change just before it answered.
+    changed = record.answered_at or record.applied_at
+    latest = changed + _LEAVING if may_be_old else record.applied_at
     if not record.applied_at - _ROUNDING <= since < latest:
         return timedelta()
-    return _LEAVING - (now - record.applied_at)
+    return _LEAVING - (now - changed)
 
 
 def _steady(status: JobStatus, policy: Policy, now: datetime) -> Verdict:

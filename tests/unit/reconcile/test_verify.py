@@ -31,6 +31,10 @@ def applied(seconds: float, change: JobChange = JobChange.UPDATED) -> RunRecord:
     return RunRecord(change=change, applied_at=ago(seconds))
 
 
+def slowly(record: RunRecord, answered: float) -> RunRecord:
+    return record.model_copy(update={"answered_at": ago(answered)})
+
+
 def unknown(**status: Any) -> Job:
     """A job of a service that does not show what it is made from."""
     return replace(job(phase=JobPhase.DOWN, **status), spec=None)
@@ -153,6 +157,16 @@ ROWS: dict[str, tuple[Job | None, RunRecord, Verdict]] = {
         unknown(since=ago(1), trouble=Reason.CRASH_LOOP, messages=("restarted (4)",)),
         applied(2),
         NotYet("restarted (4)", timedelta(seconds=3)),
+    ),
+    "crashing while a slow service took its time: the change may have come after": (
+        unknown(since=ago(5), trouble=Reason.CRASH_LOOP),
+        slowly(applied(12), answered=2),
+        patience(3, "CrashLoop"),
+    ),
+    "crashing long after a slow service has answered": (
+        unknown(since=ago(5), trouble=Reason.CRASH_LOOP),
+        slowly(applied(22), answered=12),
+        Broken(Reason.CRASH_LOOP, "CrashLoop"),
     ),
     "crashing after the change for longer than anything takes to leave": (
         unknown(since=ago(1), trouble=Reason.CRASH_LOOP, messages=("restarted (4)",)),
