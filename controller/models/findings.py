@@ -44,7 +44,9 @@ class Finding:
 
 def mistake(text: str, hint: str = "") -> PydanticCustomError:
     """The exception that a field's validator raises; `text` may hold anything a user wrote."""
-    return PydanticCustomError(RULE, "{text}", {"text": text, "hint": hint})
+    # Half a character (a lone surrogate) cannot be encoded, and pydantic encodes what it is given.
+    said = text.encode("utf-8", "backslashreplace").decode()
+    return PydanticCustomError(RULE, "{text}", {"text": said, "hint": hint})
 
 
 class Checked(Frozen):
