@@ -13,7 +13,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "PTD_"
@@ -35,6 +35,12 @@ def _duration(value: object) -> object:
         raise ValueError("expected a duration that is shorter") from None
 
 
+def _some_time(value: timedelta) -> timedelta:
+    if value <= timedelta():
+        raise ValueError("expected a duration of more than 0s")
+    return value
+
+
 def spell(duration: timedelta) -> str:
     """A duration as it is written in a setting: `1h30m`."""
     left, words = duration / timedelta(milliseconds=1), []
@@ -53,7 +59,7 @@ def _words(value: object) -> object:
 
 
 _Span = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(spell)]
-Duration = Annotated[_Span, Field(gt=timedelta())]
+Duration = Annotated[_Span, AfterValidator(_some_time)]
 DurationOrZero = Annotated[_Span, Field(ge=timedelta())]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]

@@ -27,7 +27,7 @@ def annotations(
 
 
 def said(mistake: Mapping[str, Any]) -> str:
-    """A mistake in words: `components.web.run: Field required`, and what to do."""
+    """A mistake in words: `components.web.run: This has to be text`, and what to do."""
     path = f"{mistake['path']}: " if mistake.get("path") else ""
     message = str(mistake.get("message", ""))
     return f"{path}{message}. {mistake['hint']}" if mistake.get("hint") else f"{path}{message}"

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from controller import settings as table
 from controller.cli import until
+from controller.models import wording
 
 if TYPE_CHECKING:
     from controller.app.role import Role
@@ -40,11 +41,14 @@ def read_settings() -> table.Settings:
     try:
         return table.Settings()
     except ValidationError as error:
-        wrong = [
-            f"{table.PREFIX}{'.'.join(map(str, mistake['loc'])).upper()}: {mistake['msg']}"
-            for mistake in error.errors(include_url=False, include_input=False)
-        ]
+        found = error.errors(include_url=False, include_input=False)
+        wrong = dict.fromkeys(_name(it["loc"]) + wording.plain(it) for it in found)
         raise click.UsageError("\n".join(["settings:", *wrong])) from error
+
+
+def _name(loc: tuple[int | str, ...]) -> str:
+    """The variable; none where the mistake is in how several go together."""
+    return f"{table.PREFIX}{str(loc[0]).upper()}: " if loc else ""
 
 
 def _serve(name: str, make: "Callable[[table.Settings], Role]") -> None:

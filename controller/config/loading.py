@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from controller.config import documents, spelling, vocabulary
 from controller.config.problems import Loc, Problem
-from controller.models import toolconfig
+from controller.models import toolconfig, wording
 from controller.models.findings import RULE, Policy
 from controller.models.sources import UNSET_SOURCE_URL
 
@@ -28,6 +28,7 @@ _HINTS = {
     "int_parsing": "Write a whole number, in digits.",
     "int_type": "Write a whole number, in digits.",
     "int_from_float": "Write a whole number, in digits.",
+    "too_short": "Write what belongs here below it, or remove the line.",
 }
 
 
@@ -112,13 +113,11 @@ def _problem(line: ErrorDetails) -> Problem:
     if line["type"] == RULE:
         context = line["ctx"]
         return Problem(loc, context["text"], context["hint"], RULE, _received(loc, value))
-    hint = _hint(line, loc)
-    if line["type"] == "missing":
-        return Problem(loc, "Field required", hint, "missing")
-    message = line["msg"]
-    if line["type"] == "model_type":
-        message = "Input should be a valid dictionary"
-    return Problem(loc, message, hint, line["type"], _received(loc, value))
+    hint, kind, message = _hint(line, loc), line["type"], wording.plain(line)
+    if kind == "missing":
+        return Problem(loc, message, hint, kind, formal=line["msg"])
+    formal = "Input should be a valid dictionary" if kind == "model_type" else line["msg"]
+    return Problem(loc, message, hint, kind, _received(loc, value), formal=formal)
 
 
 def plain_loc(loc: tuple[int | str, ...]) -> Loc:

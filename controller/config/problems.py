@@ -19,7 +19,8 @@ class Problem:
     `loc` is the path in the config after old spellings were replaced. `line` and `column` count
     from 1; None where the config did not come as text. `kind` is pydantic's error type, or one of
     `rule`, `old_spelling`, `unknown_field`, `more`, `syntax`, `duplicate`. `received` is the scalar
-    that was refused, None where there is none or where it may hold a secret.
+    that was refused, None where there is none or where it may hold a secret. `formal`: the message
+    as the public API words it, where it has words of its own for it.
     """
 
     loc: Loc
@@ -29,6 +30,7 @@ class Problem:
     received: str | None = None
     line: int | None = None
     column: int | None = None
+    formal: str = ""
 
     @property
     def path(self) -> str:
@@ -46,7 +48,7 @@ class Problem:
         place = printable(" -> ".join(str(step) for step in self.loc))
         prefix = "Value error, " if self.kind == "rule" else ""
         value = "" if self.received is None else f" Received value: '{self.received}'"
-        return f"Validation error at {place}: {prefix}{self.message}.{value}"
+        return f"Validation error at {place}: {prefix}{self.formal or self.message}.{value}"
 
     def at(self, line: int | None, column: int | None) -> Self:
         """The same with its place in the text."""

@@ -151,7 +151,7 @@ def _check_poll_interval(value: str, info: ValidationInfo) -> str:
 
 def _not_bool(value: object) -> object:
     if isinstance(value, bool):
-        raise mistake("Input should be a valid integer, not true or false")
+        raise mistake("This has to be a whole number, not true or false")
     return value
 
 

@@ -85,7 +85,7 @@ class _Component(Checked):
         """A kind that is none, and a schedule on a component that is always up."""
         kind, run = data.get("component_type"), data.get("run")
         if "component_type" in data and kind not in tuple(ComponentType):
-            yield Finding(("component_type",), "Input should be 'continuous' or 'scheduled'")
+            yield Finding(("component_type",), "This has to be `continuous` or `scheduled`")
         elif kind == "continuous" and isinstance(run, Mapping) and "schedule" in run:
             yield Finding(
                 ("run", "schedule"),

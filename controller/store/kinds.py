@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from controller import config
+from controller.models import wording
 from controller.models.meta import API_VERSION, GROUP, VERSION, ObjectMeta
 from controller.models.summary import InvalidConfig
 from controller.models.toolconfig import LenientStatus, ToolConfig, ToolConfigStatus
@@ -113,8 +114,8 @@ def _difference(old: JSON, new: JSON) -> dict[str, Any]:
 def problems(error: ValidationError) -> tuple[str, ...]:
     """The mistakes of an object as `path: message`, without what was written there."""
     return tuple(
-        f"{'.'.join(map(str, config.plain_loc(mistake['loc'])))}: {mistake['msg']}"
-        for mistake in error.errors(include_url=False, include_input=False, include_context=False)
+        f"{'.'.join(map(str, config.plain_loc(mistake['loc'])))}: {wording.plain(mistake)}"
+        for mistake in error.errors(include_url=False, include_input=False)
     )
 
 

@@ -73,7 +73,7 @@ async def test_a_mistake_in_the_config_is_shown_at_its_line(
     files = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(tmp_path)}
     ran = await client.run("deploy", "--dotenv", str(tmp_path / "d.env"), **files)
     assert ran.code == 2, ran
-    assert f"  {URL}:2:3: components.web.run: Field required" in ran.err
+    assert f"  {URL}:2:3: components.web.run: `run` is missing" in ran.err
     place = "::error file=deploy/toolforge.yaml,line=2,col=3,title=Deployment::components.web.run: "
     assert place in ran.err
     assert "DEPLOY_REASON=config-invalid" in (tmp_path / "d.env").read_text()

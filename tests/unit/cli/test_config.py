@@ -51,7 +51,7 @@ def test_a_bad_file_is_shown_with_its_lines_and_ends_with_2(files: Path) -> None
     result = ptd("validate", "bad.yaml")
     assert result.exit_code == 2
     assert result.output == (
-        "bad.yaml:8:12: error: components.web.run.cpu: Input should be a valid string\n"
+        "bad.yaml:8:12: error: components.web.run.cpu: This has to be text\n"
         '    Put it in quotation marks: "0.5".\n'
         "bad.yaml: 1 error\n"
     )
@@ -77,7 +77,7 @@ def test_machines_get_the_same_as_json(files: Path) -> None:
                 "path": "components.web.run.cpu",
                 "line": 8,
                 "column": 12,
-                "message": "Input should be a valid string",
+                "message": "This has to be text",
                 "hint": 'Put it in quotation marks: "0.5".',
                 "kind": "string_type",
             }

@@ -49,25 +49,23 @@ def top(name: str, message: str, line: str) -> Row:
 
 
 MISTAKES: dict[str, Row] = {
-    "a port that is too high": run(
-        "port", "Input should be less than or equal to 65535", "port: 65536"
-    ),
-    "a port that is zero": run("port", "Input should be greater than or equal to 1", "port: 0"),
+    "a port that is too high": run("port", "This may be at most 65535", "port: 65536"),
+    "a port that is zero": run("port", "This has to be at least 1", "port: 0"),
     "a port that is a word": run(
         "port",
-        "Input should be a valid integer, unable to parse string as an integer",
+        "This has to be a whole number",
         "port: http",
     ),
     "replicas that YAML reads as true": run(
-        "replicas", "Input should be a valid integer, not true or false", "replicas: yes"
+        "replicas", "This has to be a whole number, not true or false", "replicas: yes"
     ),
     "a switch that is neither on nor off": top(
         "auto_deploy",
-        "Input should be a valid boolean, unable to interpret input",
+        "This has to be true or false",
         "auto_deploy: maybe",
     ),
-    "no replicas": run("replicas", "Input should be greater than or equal to 1", "replicas: 0"),
-    "a cpu that is a number": run("cpu", "Input should be a valid string", "cpu: 0.5"),
+    "no replicas": run("replicas", "This has to be at least 1", "replicas: 0"),
+    "a cpu that is a number": run("cpu", "This has to be text", "cpu: 0.5"),
     "a cpu that is no quantity": run("cpu", "This is not an amount of cpu", "cpu: two"),
     "no cpu at all": run("cpu", "This is not an amount of cpu", "cpu: '0'"),
     "a memory with an unknown unit": run(
@@ -80,7 +78,7 @@ MISTAKES: dict[str, Row] = {
         with_run("port: 8000"),
         6,
         f"{RUN}.command",
-        "Field required",
+        "`command` is missing",
     ),
     "a command that is empty": (
         with_run("command: ''"),
@@ -98,7 +96,7 @@ MISTAKES: dict[str, Row] = {
         with_run("command: yes"),
         7,
         f"{RUN}.command",
-        "Input should be a valid string",
+        "This has to be text",
     ),
     "a key without a value": run("cpu", "The value is missing", "cpu:"),
     "both health checks": run(
@@ -134,10 +132,10 @@ MISTAKES: dict[str, Row] = {
         "port_protocol: udp",
         "publish: /",
     ),
-    "publishing another path": run("publish", "Input should be '/'", "port: 1", "publish: /app"),
+    "publishing another path": run("publish", "This has to be `/`", "port: 1", "publish: /app"),
     "mail at a moment that is none": run(
         "emails",
-        "Input should be 'none', 'all', 'onfinish' or 'onfailure'",
+        "This has to be `none`, `all`, `onfinish` or `onfailure`",
         "emails: onfailur",
     ),
     "files for the log without the home": run(
@@ -175,7 +173,7 @@ MISTAKES: dict[str, Row] = {
         "Unknown schedule `@midnight`", "@midnight"
     ),
     "too many retries, not said for both kinds of component": run(
-        "retry", "Input should be less than or equal to 5", "schedule: '@daily'", "retry: 6"
+        "retry", "This may be at most 5", "schedule: '@daily'", "retry: 6"
     ),
     "a repository that is an option": repository(
         "An address may not start with `-`", "--upload-pack=x"
@@ -241,12 +239,12 @@ MISTAKES: dict[str, Row] = {
         "ref", "Name either a range (semver) or a pattern (tag)", "{semver: '1.x', tag: 'v*'}"
     ),
     "a ref policy of an unknown kind": policy("ref.latest", "A ref has no `latest`", "{latest: 1}"),
-    "a ref that is a number": policy("ref", "Input should be a valid string", "5"),
+    "a ref that is a number": policy("ref", "This has to be text", "5"),
     "a repository without a ref": (
         with_build("repository: https://a.org/x"),
         3,
         f"{BUILD}.ref",
-        "Field required",
+        "`ref` is missing",
     ),
     "a repository and an image of another component": (
         GOOD
@@ -290,14 +288,14 @@ MISTAKES: dict[str, Row] = {
         "components: {}\n",
         1,
         "components",
-        "Dictionary should have at least 1 item after validation, not 0",
+        "This is empty",
     ),
-    "no components at all": ("prune: true\n", None, "components", "Field required"),
+    "no components at all": ("prune: true\n", None, "components", "`components` is missing"),
     "a component that is a list": (
         "components:\n  web: []\n",
         2,
         "components.web",
-        "Input should be a valid dictionary",
+        "This has to be a mapping: names, with a value each",
     ),
     "a name with capital letters": (GOOD.replace("web:", "Web:"), 2, "components.Web", NAME_RULE),
     "a name that is too long": (
@@ -317,7 +315,7 @@ MISTAKES: dict[str, Row] = {
         with_kind(GOOD, "cron"),
         3,
         "components.web.component_type",
-        "Input should be 'continuous' or 'scheduled'",
+        "This has to be `continuous` or `scheduled`",
     ),
     "a continuous component with a schedule": (
         with_kind(GOOD, "continuous") + "      schedule: '@daily'\n",
@@ -329,7 +327,7 @@ MISTAKES: dict[str, Row] = {
         with_kind(with_run("command: x"), "scheduled"),
         7,
         f"{RUN}.schedule",
-        "Field required",
+        "`schedule` is missing",
     ),
     "two components that are published": (
         GOOD.replace("      command", "      publish: /\n      command")

@@ -59,7 +59,7 @@ def test_too_many_components_are_refused() -> None:
     component = "{build: {repository: 'https://a.org/x', ref: main}, run: {command: x}}"
     text = "components:\n" + "".join(f"  c{n}: {component}\n" for n in range(51))
     assert [(it.path, it.message) for it in config.load(text).errors] == [
-        ("components", "Dictionary should have at most 50 items after validation, not more")
+        ("components", "These are too many: there may be at most 50")
     ]
 
 
