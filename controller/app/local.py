@@ -19,6 +19,7 @@ from controller.api import auth
 from controller.api.app import Parts, application
 from controller.api.auth import Trust
 from controller.api.changes import Changes
+from controller.api.jobs import JobRoutes
 from controller.api.logs import LogRoutes
 from controller.api.problems import Refused
 from controller.app import clocks, policy, polling
@@ -125,6 +126,7 @@ class Local(Role):
     def _plane(self, backend: LocalBackend) -> ControlPlane:
         def extra(app: web.Application) -> None:
             LogRoutes(backend.jobs, backend.builds, self._authorise).mount(app)
+            JobRoutes(backend.jobs, self._authorise).mount(app)
             ready = {"objects": self._unsynced}
             OpsRoutes(self._metrics.registry, {}, ready).mount(app, "/ptd")
             app.add_subapp("/components", application(self._started, self._metrics.http))

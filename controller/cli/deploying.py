@@ -17,7 +17,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from controller.cli import completing, outcome, polling, remote, report, standing, summary
+from controller.cli import completing, live, outcome, polling, remote, report, standing, summary
 from controller.cli.following import Following
 from controller.cli.outcome import Exit, Outcome
 from controller.cli.remote import Remote, Reply
@@ -156,15 +156,17 @@ def status(deployment: str, as_json: bool, **given: Any) -> None:
     shown = reply.body["data"] if reply.status == 200 else {}
     runs = standing.runs_now(there, shown) if deployment == "latest" else None
     followed = standing.followed(there) if deployment == "latest" else {}
+    jobs = live.jobs(there, shown) if deployment == "latest" else None
     if as_json:
         shown = _done(reply, given | {"as_json": True})
-        more = {"running": runs and asdict(runs), "polling": followed}
+        more = {"running": runs and asdict(runs), "polling": followed, "jobs": jobs}
         click.echo(json.dumps(shown | {k: v for k, v in more.items() if v}, indent=2))
         return
     # Without a deployment, what polling says is why.
-    told = [*summary.lines(shown), *standing.meanwhile(shown, runs)] if shown else []
+    said = summary.lines(live.believed(shown, jobs)) if shown else []
+    told = [*said, *standing.meanwhile(shown, runs)] if shown else []
     told += _end_of(there, shown) if shown else []
-    for line in told + polling.lines(followed, runs):
+    for line in told + live.lines(shown, jobs) + polling.lines(followed, runs):
         click.echo(terminal.safe(line))
     _done(reply, given | {"as_json": False})
 
