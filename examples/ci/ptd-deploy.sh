@@ -189,6 +189,10 @@ follow() { # until the end of $name; its last answer is in $work/answer
       tag=$(header etag)
       name=$(field deploy_id) # that `latest` was, when it was asked for
       line="$(field status) $(field phase) $(field message)"
+      if [ "$(field final)" = true ]; then # why it failed is told once, at the end
+        line=$(field status)
+        [ "$line" != successful ] || line="$line $(field message)"
+      fi
       [ "$line" = "$said" ] || say "$(date +%H:%M:%S) $name $line"
       said=$line
       if [ "$(field final)" = true ] && verdict; then return; fi
@@ -257,7 +261,9 @@ finish() { # say how it ended, write the files, exit
     printf '%s: %s\n' "$name" "$(field status)"
     exit 0
   fi
-  fail "$name: $(field status): $(told "$(field title)")"
+  detail=$(told "$(field title)") state=$(field status)
+  [ "$detail" != "$state" ] || detail=''
+  fail "$name: $state${detail:+: $detail}"
 }
 fail() { # FIRST LINE: everything that helps, to the log and to GitHub
   words=$(explained "$1")
@@ -274,7 +280,8 @@ explained() {
   sed -n 's/^mistake=\([^ ]*\) \([^ ]*\) \([^ ]*\) /  \1:\2:\3: /p' "$work/answer"
   for word in reason owner component commit superseded_by; do
     found=$(field "$word")
-    [ -z "$found" ] || printf '  %s: %s\n' "$(printf '%s' "$word" | tr _ ' ')" "$found"
+    case $found in '' | nobody | "$(field status)") continue ;; esac
+    printf '  %s: %s\n' "$(printf '%s' "$word" | tr _ ' ')" "$found"
   done
   if [ -n "$(field log)" ]; then
     echo "  the last lines of its log:"

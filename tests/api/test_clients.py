@@ -154,6 +154,16 @@ async def test_the_exit_code_tells_how_it_ended(
     assert client.environment["DEPLOY_TOKEN"] not in ran.out + ran.err
 
 
+async def test_a_cancel_is_said_once(client: Client) -> None:
+    running = await client.start("deploy")
+    name = await asked(client.service)
+    await waits(client.service)
+    await client.service.set_status(name, status=State.CANCELLED, message="cancelled")
+    ran = await ended(running)
+    *_, news, end = ran.err.splitlines()
+    assert (ran.code, news.partition(" ")[2], end) == (4, f"{name} cancelled", f"{name}: cancelled")
+
+
 async def test_a_failure_says_all_that_helps(client: Client, tmp_path: Path) -> None:
     files = ("--junit", str(tmp_path / "j.xml"), "--dotenv", str(tmp_path / "d.env"))
     running = await client.start("deploy", *files, GITHUB_ACTIONS="true")
