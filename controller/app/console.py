@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from controller.models import terminal
 from controller.models.meta import tool_of
 from controller.models.tooldeployment import State, ToolDeployment
 
@@ -57,7 +58,8 @@ class StatusView:
         if not waits:
             self._last[tool] = deployment
         if not self._console.is_terminal:
-            self._console.print(self._line(tool, deployment), soft_wrap=True, highlight=False)
+            line = self._line(tool, deployment)
+            self._console.print(line, soft_wrap=True, highlight=False, markup=False)
 
     def _line(self, tool: str, deployment: ToolDeployment) -> str:
         now = self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -81,5 +83,5 @@ class StatusView:
 
 
 def _short(message: str) -> str:
-    first = message.partition("\n")[0]
+    first = terminal.last_shown(message.partition("\n")[0])  # others wrote it
     return first if len(first) <= _MESSAGE else first[: _MESSAGE - 1] + "…"

@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from rich.console import Console
 
 from controller.app.console import StatusView
@@ -31,6 +32,14 @@ def test_a_long_message_is_cut_to_its_beginning() -> None:
     said = shown(terminal=False, message="word " * 100 + "\nsecond line")
     assert said.endswith("…\n")
     assert "second line" not in said
+
+
+@pytest.mark.parametrize("terminal", [True, False], ids=["a terminal", "a file"])
+def test_what_others_wrote_is_shown_and_does_nothing(terminal: bool) -> None:
+    said = shown(terminal=terminal, message="10%\r[red]no\x1b]0;mine\x07[/] host\x9b2J")
+    assert "[red]no[/] host" in said
+    assert "mine" not in said
+    assert {"\x07", "\x9b"} & set(said) == set()
 
 
 def test_deployments_that_wait_do_not_replace_the_one_that_is_worked_on() -> None:
