@@ -9,12 +9,15 @@ import os
 import ssl
 import sys
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import click
 
 from controller.cli import access, completing, silence
 from controller.models import terminal
+
+_LONGEST = 2**20  # bytes of a line that are held until it is whole
 
 
 @click.command()
@@ -72,7 +75,7 @@ async def _print(found: access.Access, component: str, parameters: dict[str, str
             if response.status != 200:
                 raise click.ClickException(_explain(response.status, await response.text()))
             silent = True
-            async for line in response.content:
+            async for line in _lines(response.content.iter_any()):
                 silent = False
                 click.echo(_shown(line.decode(errors="replace")), nl=False)
             if silent:
@@ -80,6 +83,23 @@ async def _print(found: access.Access, component: str, parameters: dict[str, str
     except aiohttp.ClientError as error:
         said = silence.of_control_plane(found.kubeconfig, error)
         raise silence.Silent(said) from error
+
+
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Whole lines, each with its end; one that is longer than a line may be, in pieces.
+
+    The client's own way to read lines gives up on one that is longer than its buffer.
+    """
+    held = b""
+    async for chunk in chunks:
+        *whole, held = (held + chunk).split(b"\n")
+        for line in whole:
+            yield line + b"\n"
+        if len(held) > _LONGEST:
+            yield held
+            held = b""
+    if held:
+        yield held
 
 
 def _shown(line: str) -> str:

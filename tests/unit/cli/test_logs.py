@@ -31,8 +31,13 @@ def test_a_tail_that_no_server_takes_is_refused_before_it_is_asked(tail: str) ->
         ("", ("", "tick has printed nothing yet\n")),
         ("one\ntwo\n", ("one\ntwo\n", "")),
         ("5%\r\x1b[K\x1b[32mdone\x1b[0m\x1b]0;x\x07\n", ("done\n", "")),
+        ("x" * 600_000 + "\nend", ("x" * 600_000 + "\nend", "")),
+        ("x" * 3_000_000 + "\n", ("x" * 3_000_000 + "\n", "")),
     ],
-    ids=["nothing", "two lines", "a progress bar, for a file"],
+    ids=[
+        *("nothing", "two lines", "a progress bar, for a file"),
+        *("a line beyond the client's limit", "a line in pieces"),
+    ],
 )
 async def test_a_log_without_lines_is_not_answered_by_silence(
     tmp_path: Path, printed: str, said: tuple[str, str]
