@@ -63,9 +63,7 @@ def no_deployment(tool: str, name: str) -> str:
     return f"Unable to find namespace {namespace_of(tool)} or deployment {name} for {tool}"
 
 
-WHICH_THERE_ARE = (
-    "`ptd status` shows the newest one, `toolforge components deployment list` all of them."
-)
+WHICH_THERE_ARE = "`ptd list` or `toolforge components deployment list` shows those there are."
 """What to do about an id that there is not."""
 
 THE_FIRST = "`ptd deploy --wait` makes the first one."

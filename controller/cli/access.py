@@ -96,7 +96,7 @@ def find(kubeconfig: str | None, tool: str | None, namespace: str | None) -> Acc
     file = file_of(kubeconfig)
     if tool and namespace and meta.namespace_of(tool) != namespace:
         raise click.UsageError(f"the tool {tool} lives in the namespace {meta.namespace_of(tool)}")
-    _check(file)
+    check_file(file)
     if tool:
         return Access(file, tool)
     chosen = namespace or _namespace(file)
@@ -129,8 +129,8 @@ def _namespace(kubeconfig: str) -> str:
     return str((active.get("context") or {}).get("namespace") or "default")
 
 
-def _check(kubeconfig: str) -> None:
-    """The client library answers a file that is none with tracebacks."""
+def check_file(kubeconfig: str) -> None:
+    """ClickException for what is no kubeconfig: the client library answers with tracebacks."""
     files = [Path(part) for part in kubeconfig.split(os.pathsep) if Path(part).is_file()]
     if not files:
         raise click.ClickException(

@@ -18,8 +18,10 @@ _PATIENCE = 2.0
 _STATES = {
     "cancel": ("pending", "running"),
     "retry": ("failed", "timed_out", "cancelled"),
+    "rollback": ("successful",),
 }
-"""The states in which a command is granted (`controller.api.deployments`); others take any."""
+"""The states in which a command is granted (`controller.api.deployments`, `cli.rollback`);
+others take any."""
 Of = Callable[[dict[str, Any]], list[CompletionItem]]
 
 

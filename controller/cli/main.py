@@ -21,10 +21,13 @@ COMMANDS = {
         "Keep what private repositories are read with.",
     ),
     "deploy": ("controller.cli.deploying:deploy", "Deploy, and wait for the end if asked."),
+    "list": ("controller.cli.listing:listed", "List the deployments, and which one runs."),
     "local": ("controller.cli.local:local", "Run the whole platform on this machine."),
     "logs": ("controller.cli.logs:logs", "Show what a component or its build printed."),
     "retry": ("controller.cli.deploying:retry", "Deploy the same commits after a failure."),
+    "rollback": ("controller.cli.rollback:rollback", "Deploy again what ran before."),
     "status": ("controller.cli.deploying:status", "Show a deployment, and what polling saw."),
+    "token": ("controller.cli.deploytoken:token", "Make or revoke what CI deploys with."),
     "wait": ("controller.cli.deploying:wait", "Wait until a deployment has ended."),
     "webhook": ("controller.cli.webhook:webhook", "Show what a git host is to be told."),
 }

@@ -153,16 +153,18 @@ class _NoRedirects(request.HTTPRedirectHandler):
 
 def options(command: Command) -> Command:
     """The options that say where the API is, and for whom to ask."""
-    for option in (
-        click.option(
-            "--token-file",
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            help="A file with the tool's deploy token. [default: $DEPLOY_TOKEN]",
-        ),
-        click.option("--api", help="The API's address. [default: $DEPLOY_API, else kubeconfig]"),
-    ):
-        command = option(command)
-    return access.options(command)
+    token = click.option(
+        "--token-file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="A file with the tool's deploy token. [default: $DEPLOY_TOKEN]",
+    )
+    return place(token(command))
+
+
+def place(command: Command) -> Command:
+    """Those of a command that a deploy token may not do."""
+    api = click.option("--api", help="The API's address. [default: $DEPLOY_API, else kubeconfig]")
+    return access.options(api(command))
 
 
 def find(given: Mapping[str, Any]) -> Remote:
@@ -174,13 +176,24 @@ def find(given: Mapping[str, Any]) -> Remote:
     place = (given["kubeconfig"], given["tool"], given["namespace"])
     if not api:
         return of_kubeconfig(access.find(*place))
+    base, tool = address(api), tool_at_address(given)
+    return Remote(base, tool, _token(given["token_file"], tool))
+
+
+def address(api: str) -> str:
+    """The API's address as requests begin with it; Failed where it is none."""
     if not api.startswith(("https://", "http://")):
         raise Failed(Exit.USAGE, f"{api} is no address: it begins with https:// or http://")
-    tool = given["tool"] or os.environ.get("DEPLOY_TOOL", "")
+    return api.rstrip("/")
+
+
+def tool_at_address(given: Mapping[str, Any]) -> str:
+    """The tool, where an address is named, which knows none; Failed where it is not said."""
+    tool: str = given["tool"] or os.environ.get("DEPLOY_TOOL", "")
     if not tool:
         raise Failed(Exit.USAGE, "Which tool? Say it with --tool, or set DEPLOY_TOOL.")
     access.check_name(tool)
-    return Remote(api.rstrip("/"), tool, _token(given["token_file"], tool))
+    return tool
 
 
 def _token(file: Path | None, tool: str) -> str:
@@ -189,29 +202,33 @@ def _token(file: Path | None, tool: str) -> str:
         raise Failed(
             Exit.AUTH,
             f"No deploy token: set DEPLOY_TOKEN, or name a file with --token-file.\n"
-            f"`toolforge components deploy-token create` makes one for {tool}; store it as a "
-            "secret variable of the CI.",
+            f"`ptd token create` or `toolforge components deploy-token create` makes one for {tool}"
+            "; store it as a secret variable of the CI.",
         )
     return token
 
 
 def of_kubeconfig(found: access.Access) -> Remote:
     """The API beside a control plane, as `ptd local` serves it."""
+    read = configuration(found.kubeconfig)
+    bearer = read.api_key.get("BearerToken", "").removeprefix("Bearer ")
+    trust = ssl.create_default_context(cafile=read.ssl_ca_cert or None)
+    return Remote(f"{read.host}/components", found.tool, bearer, found.kubeconfig, trust)
+
+
+def configuration(kubeconfig: str) -> Any:
+    """What a kubeconfig says, as the Kubernetes client reads it; Failed where it cannot."""
     from controller.store.client import NoAccess, open_kubeconfig  # noqa: PLC0415
 
     async def read() -> Any:
-        connection = await open_kubeconfig(Path(found.kubeconfig), time.monotonic)
+        connection = await open_kubeconfig(Path(kubeconfig), time.monotonic)
         await connection.close()
         return connection.calls.configuration
 
     try:
-        configuration = asyncio.run(read())
+        return asyncio.run(read())
     except NoAccess as problem:
         raise Failed(Exit.USAGE, f"no control plane: {problem}") from problem
-    bearer = configuration.api_key.get("BearerToken", "").removeprefix("Bearer ")
-    trust = ssl.create_default_context(cafile=configuration.ssl_ca_cert or None)
-    base = f"{configuration.host}/components"
-    return Remote(base, found.tool, bearer, found.kubeconfig, trust)
 
 
 def _answer(opener: request.OpenerDirector, asked: request.Request, patience: float) -> Any:

@@ -5,7 +5,7 @@ polling looks, and polling may see one that is not deployed. Speaks to the API t
 `remote.Remote`; who may not ask for something (a deploy token) is told nothing of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,9 @@ from controller.cli import outcome, remote
 from controller.models import names
 
 JSON = Mapping[str, Any]
-_GOING = ("pending", "running", "cancelling")
+GOING = ("pending", "running", "cancelling")
+"""The states of what has not ended."""
+
 _ENDED = {"successful": "it was successful", "failed": "it failed", "timed_out": "it timed out"}
 
 
@@ -33,15 +35,21 @@ class Running:
 
 def runs_now(there: remote.Remote, shown: JSON) -> Running | None:
     """The version that runs while `shown` is the newest deployment; None if it is not known."""
-    if shown.get("status") == "successful":
-        return Running(shown["deploy_id"], _commits(shown))
-    if kept := shown.get("kept_running"):
+    if shown.get("status") not in GOING:
+        return running(shown, ())
+    return running(shown, _data(there, "deployment").get("deployments", [])[::-1])
+
+
+def running(newest: JSON, made: Iterable[JSON]) -> Running | None:
+    """The same, where `made` are all deployments, newest first."""
+    if newest.get("status") == "successful":
+        return Running(newest["deploy_id"], commits(newest))
+    if kept := newest.get("kept_running"):
         return Running(kept["deploy_id"], kept.get("commits", {}))
-    if shown.get("status") not in _GOING:
+    if newest.get("status") not in GOING:
         return None
-    made = _data(there, "deployment").get("deployments", [])
-    good = [each for each in made if each.get("status") == "successful"]
-    return Running(good[-1]["deploy_id"], _commits(good[-1])) if good else None
+    good = (each for each in made if each.get("status") == "successful")
+    return next((Running(each["deploy_id"], commits(each)) for each in good), None)
 
 
 def followed(there: remote.Remote) -> dict[str, Any]:
@@ -51,7 +59,7 @@ def followed(there: remote.Remote) -> dict[str, Any]:
 
 def meanwhile(shown: JSON, runs: Running | None) -> list[str]:
     """While a deployment goes on: what runs until it is done."""
-    if runs is None or shown["status"] not in _GOING:
+    if runs is None or shown["status"] not in GOING:
         return []
     return [f"  {outcome.still_runs(runs.deploy_id, runs.commits)}"]
 
@@ -80,7 +88,8 @@ def not_retried(shown: JSON) -> str:
     return ""
 
 
-def _commits(shown: JSON) -> dict[str, str]:
+def commits(shown: JSON) -> dict[str, str]:
+    """The commit of each component of a deployment, as far as it has one."""
     return {name: b["commit"] for name, b in shown.get("builds", {}).items() if b.get("commit")}
 
 

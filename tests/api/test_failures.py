@@ -60,7 +60,7 @@ NO_TOKEN = "Unable to find namespace tool-$tool or deploytoken $tool for $tool"
 NO_DEPLOYMENT = f"Unable to find namespace tool-$tool or deployment {UNKNOWN} for $tool"
 HINTS = {
     "Unable to find namespace tool-$tool or deployment ": (
-        "`ptd status` shows the newest one, `toolforge components deployment list` all of them."
+        "`ptd list` or `toolforge components deployment list` shows those there are."
     ),
     "No deployments found for tool": "`ptd deploy --wait` makes the first one.",
 }

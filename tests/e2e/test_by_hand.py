@@ -213,3 +213,34 @@ async def cancel_is_a_field_and_cannot_be_taken_back(desk: Desk) -> None:
     assert status == "cancelled"
     code, said = await desk.run(kubectl.program(), *patch, '{"spec":{"cancel":false}}')
     assert (code, "only cancel can change" in said) == (1, True), said
+
+
+async def test_what_ran_before_is_listed_and_deployed_again(desk: Desk) -> None:
+    await desk.ptd("config", "apply", "--local", str(desk.folder / "toolforge.yaml"))
+    commits = []
+    for number in "12":
+        commits.append(desk.repository.commit({"Procfile": PROCFILE, "round": number}))
+        code, said = await desk.ptd("deploy", "--wait")
+        assert code == 0, said
+    code, said = await desk.ptd("rollback", "--wait")
+    assert code == 0, said
+    first, second, *_ = said.splitlines()
+    assert re.fullmatch(r"going back to \S+, with the config as it is now", first)
+    assert second == f"  web              {commits[0][:10]}  instead of {commits[1][:10]}"
+    code, said = await desk.ptd("list", "--limit", "2")
+    _, newest, older, *_ = said.splitlines()
+    assert (code, newest[0], older[0]) == (0, "*", " "), said
+    assert (commits[0][:10] in newest, commits[1][:10] in older) == (True, True), said
+
+
+async def test_a_deploy_token_is_printed_once_and_revoked(desk: Desk) -> None:
+    code, said = await desk.ptd("token", "create")
+    token = said.split()[0]
+    assert (code, token) == (0, (await desk.local.secret("deploy-token")).data["token"].decode())
+    code, again = await desk.ptd("token", "create")
+    assert (code, "`ptd token create --rotate`" in again) == (1, True), again
+    code, shown = await desk.ptd("token", "show")
+    assert (code, "demo has a deploy token, made " in shown) == (0, True), shown
+    code, revoked = await desk.ptd("token", "revoke")
+    assert (code, "is revoked" in revoked) == (0, True), revoked
+    assert token not in again + shown + revoked + desk.local.log()

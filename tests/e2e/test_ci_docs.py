@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 import yaml
 
@@ -71,7 +70,10 @@ async def local(tmp_path: Path) -> AsyncIterator[PtdLocal]:
 
 @pytest.fixture
 async def job(local: PtdLocal, tmp_path: Path) -> Job:
-    """A job with `ptd` and curl on its path, and the three variables."""
+    """A job with `ptd` and curl on its path, and the three variables.
+
+    The token is the one that the page's first snippet makes.
+    """
     folder = tmp_path / "job"
     (folder / "bin").mkdir(parents=True)
     program = folder / "bin/ptd"
@@ -82,27 +84,20 @@ async def job(local: PtdLocal, tmp_path: Path) -> Job:
     shutil.copy(CLIENT, folder)
     found = re.search(r"http://127\.0\.0\.1:\d+", local.log())
     assert found, local.log()
-    api = f"{found[0]}/components"
-    bearer = yaml.safe_load(local.kubeconfig.read_text())["users"][0]["user"]["token"]
-    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {bearer}"}) as session:
-        path = f"{api}/v1/tool/{TOOL}/deployment/token"
-        async with session.post(path) as answer:
-            token = (await answer.json())["data"]["token"]
-    return Job(
-        folder,
-        {
-            "PATH": f"{folder / 'bin'}:{os.defpath}",
-            "HOME": str(folder),
-            "KUBECONFIG": str(local.kubeconfig),
-            "DEPLOY_API": api,
-            "DEPLOY_TOOL": TOOL,
-            "DEPLOY_TOKEN": token,
-        },
-    )
+    variables = {
+        "PATH": f"{folder / 'bin'}:{os.defpath}",
+        "HOME": str(folder),
+        "KUBECONFIG": str(local.kubeconfig),
+    }
+    code, said = await Job(folder, variables).run(blocks("sh")[0])
+    token = (folder / "token").read_text().strip()
+    assert (code, token in said) == (0, False), said
+    reached = {"DEPLOY_API": f"{found[0]}/components", "DEPLOY_TOOL": TOOL, "DEPLOY_TOKEN": token}
+    return Job(folder, {**variables, **reached})
 
 
 async def test_every_snippet_does_what_it_says(job: Job, local: PtdLocal) -> None:
-    snippets = blocks("sh")
+    snippets = blocks("sh")[1:]
     assert len(snippets) == 7
     # What curl made is what the last snippet looks at.
     for script in (*snippets[:5], f"{snippets[5]}\n{snippets[6]}"):
@@ -117,7 +112,7 @@ async def test_every_snippet_does_what_it_says(job: Job, local: PtdLocal) -> Non
 
 async def test_a_failure_is_told_as_the_page_shows_it(job: Job, local: PtdLocal) -> None:
     (example,) = (json.loads(text) for text in blocks("json"))
-    assert (await job.run(blocks("sh")[1]))[0] == 0  # something that goes on running
+    assert (await job.run(blocks("sh")[2]))[0] == 0  # something that goes on running
     build = {"repository": f"file://{job.folder.parent}/web.git", "ref": "nope"}
     await local.configure({"components": {"web": {"build": build, "run": {"command": "web"}}}})
     code, said = await job.run("ptd deploy --wait --json 2>/dev/null")

@@ -74,6 +74,12 @@ def test_only_what_ended_badly_is_offered_to_be_retried() -> None:
 
 
 @pytest.mark.usefixtures("api")
+def test_only_what_ran_is_offered_to_go_back_to() -> None:
+    assert offered("rollback", "") == ["20260102-000000-b"]
+    assert offered("token", "") == ["create", "revoke", "show"]
+
+
+@pytest.mark.usefixtures("api")
 def test_components_are_offered() -> None:
     assert offered("deploy", "--commit", "w") == ["web=", "worker="]
     assert offered("logs", "j") == ["job"]
