@@ -243,7 +243,11 @@ def _looked_at(
     # One that was pinned to another commit is a rollback, which polling does not undo.
     was_elsewhere = latest is not None and latest.resolved.get(name, sight.commit) != sight.commit
     if watch.commit != sight.commit or (watch.created and was_elsewhere):
+        found = _found_since(name, watch, case)
         watch = _changed(watch, commit=sight.commit, seen_at=case.now, deployment="", created=False)
+        if found is not None and found.resolved[name] == sight.commit:
+            # It had its turn before polling saw it, and somebody may have rolled back since.
+            return _changed(watch, deployment=found.name, created=True), Verdict.COVERED
     if watch.created:
         return watch, Verdict.HANDLED
     if latest is not None and latest.commit_of(name) == sight.commit:
@@ -258,6 +262,17 @@ def _latest(name: str, case: Case) -> Known | None:
     """The newest deployment that has a commit for the component."""
     having = [each for each in case.deployments if each.commit_of(name)]
     return max(having, key=lambda each: (each.created_at, each.name), default=None)
+
+
+def _found_since(name: str, watch: ComponentWatch, case: Case) -> Known | None:
+    """The newest deployment that looked the ref up after it was seen to hold the watch's commit."""
+    since = watch.seen_at
+    found = [
+        each
+        for each in case.deployments
+        if name in each.resolved and since is not None and each.created_at > since
+    ]
+    return max(found, key=lambda each: (each.created_at, each.name), default=None)
 
 
 def _changed(watch: ComponentWatch, **fields: object) -> ComponentWatch:

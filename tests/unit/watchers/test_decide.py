@@ -160,6 +160,40 @@ ROWS: list[tuple[str, Case, Record | Create | Rest, dict[str, Verdict]]] = [
         {"web": Verdict.NEW},
     ),
     (
+        "what was deployed by hand before polling saw it is not deployed again after a rollback",
+        case(
+            {"web": watch()},
+            {"web": Seen(NEW)},
+            known("d1", 3600, web=OLD),
+            looked_up("d2", 20, web=NEW),
+            known("d3", 10, web=OLD),
+        ),
+        records({"web": watch(commit=NEW, seen_at=NOW, deployment="d2", checked_at=NOW)}),
+        {"web": Verdict.COVERED},
+    ),
+    (
+        "what a deployment found before the ref was seen elsewhere is new when the ref is back",
+        case(
+            {"web": watch(seen_at=ago(30))},
+            {"web": Seen(NEW)},
+            looked_up("d0", 40, web=NEW),
+            known("d1", 30, web=OLD),
+        ),
+        records({"web": intent(checked_at=NOW)}),
+        {"web": Verdict.NEW},
+    ),
+    (
+        "what was only given to a deployment is new when the ref comes to hold it",
+        case(
+            {"web": watch()},
+            {"web": Seen(NEW)},
+            known("d2", 20, web=NEW),
+            known("d3", 10, web=OLD),
+        ),
+        records({"web": intent(checked_at=NOW)}),
+        {"web": Verdict.NEW},
+    ),
+    (
         "a new commit waits for a deployment that will look up the ref itself",
         case({"web": watch()}, {"web": Seen(NEW)}, known("d1", web=OLD), known("d2", open=True)),
         records(
