@@ -14,7 +14,7 @@ import ssl
 from collections.abc import Callable
 from datetime import timedelta
 
-from aiohttp import StreamReader, web
+from aiohttp import StreamReader, hdrs, web
 
 IDLE = timedelta(seconds=75)
 """How long a connection may be silent between two requests; more than usual proxies keep theirs."""
@@ -29,6 +29,7 @@ STALLED = timedelta(seconds=60)
 _TURNS = 5  # of the event loop; aiohttp needs three from the end of a head to its handler
 _BACKLOG = 1024  # thousands who wait come at once when another process of the API has ended
 _READ_AHEAD = 32 * 1024  # bytes of a body that nobody has asked for yet; aiohttp's own: 256 KiB
+_CONTINUE = "100-continue"
 _LATE = (
     b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Type: text/plain\r\n"
     b"Content-Length: 47\r\n\r\nThe head of the request did not arrive in time\n"
@@ -70,6 +71,9 @@ class Runner(web.AppRunner):
         answer = server.request_handler
 
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            if request.headers.get(hdrs.EXPECT, _CONTINUE).lower() != _CONTINUE:
+                # aiohttp would repeat it in its answer, which fails for what is no UTF-8.
+                return web.Response(status=417, text=f"Expect: only {_CONTINUE} is known\n")
             transport = request.transport
             connection = transport.get_protocol() if transport is not None else None
             if not isinstance(connection, _Connection):  # the client went away

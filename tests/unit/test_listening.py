@@ -217,6 +217,21 @@ async def test_many_whole_requests_at_once_are_no_crowd_of_heads() -> None:
     assert set(answers) == {b"200"}
 
 
+@pytest.mark.parametrize(
+    ("expected", "status"),
+    [(b"100-Continue", b"200"), (b"200-ok", b"417"), (b"Bearer \xff", b"417")],
+)
+async def test_what_cannot_be_expected_is_refused(
+    listener: Listener, expected: bytes, status: bytes
+) -> None:
+    reader, writer = await listener.connect()
+    line = b"Expect: " + expected + b"\r\nConnection: close\r\n\r\n"
+    writer.write(HELLO.removesuffix(b"\r\n") + line)
+    answer = (await reader.read()).removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
+    assert answer[9:12] == status
+    writer.close()
+
+
 async def test_an_answer_that_nobody_reads_is_not_kept(listener: Listener) -> None:
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
