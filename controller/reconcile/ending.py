@@ -11,6 +11,7 @@ from datetime import timedelta
 from controller.models.reasons import Reason
 from controller.models.toolconfig import ToolConfigSpec
 from controller.models.tooldeployment import (
+    NO_BUILD_ID,
     BuildRecord,
     BuildStatus,
     Failure,
@@ -125,13 +126,19 @@ def _undo(observed: Observed, deployment: ToolDeployment) -> tuple[actions.Actio
 
 
 def _ended_builds(deployment: ToolDeployment, end: Ending) -> dict[str, BuildRecord]:
-    """What it was doing is over, so its words about that are, too."""
+    """One that waited to begin does so no more; the others keep the words that lead to their log.
+
+    The existing service keeps them, too.
+    """
     unfinished = (BuildStatus.PENDING, BuildStatus.RUNNING, BuildStatus.UNKNOWN)
-    stopped = {"build_status": BuildStatus.CANCELLED, "build_long_status": _why(end, _STOPPED)}
-    return {
-        name: record.model_copy(update=stopped) if record.build_status in unfinished else record
-        for name, record in deployment.status.builds.items()
-    }
+    why = {"build_long_status": _why(end, _STOPPED)}
+    builds = dict(deployment.status.builds)
+    for name, record in builds.items():
+        if record.build_status in unfinished:
+            stopped = {"build_status": BuildStatus.CANCELLED}
+            waited = record.build_id == NO_BUILD_ID
+            builds[name] = record.model_copy(update=stopped | (why if waited else {}))
+    return builds
 
 
 def _skipped_runs(deployment: ToolDeployment, end: Ending) -> dict[str, RunRecord]:

@@ -177,14 +177,17 @@ def test_builds_that_did_not_finish_and_runs_that_did_not_start_are_closed_at_th
 
 def test_a_build_that_is_stopped_as_another_failed_says_so() -> None:
     failure = Failure(reason=Reason.BUILD_FAILED, owner=Owner.USER, message="no", component="b")
-    going = BuildRecord(commit=COMMIT, build_status=BuildStatus.RUNNING, build_long_status="4 of 9")
-    begun = deployment(status=started(builds={"web": going}, failure=failure))
-    (step,) = make_plan(observed(begun), NOW).steps
-    ended = status_of(step, (), POLICY, NOW).builds["web"]
-    assert (ended.build_status, ended.build_long_status) == (
-        BuildStatus.CANCELLED,
-        "Stopped as the deployment failed",
+    queued = BuildRecord(commit=COMMIT, build_long_status="4 of 4 are going")
+    going = BuildRecord(
+        commit=COMMIT, build_id="b1", build_status=BuildStatus.RUNNING, build_long_status="see b1"
     )
+    begun = deployment(status=started(builds={"web": queued, "api": going}, failure=failure))
+    (step,) = make_plan(observed(begun), NOW).steps
+    ended = status_of(step, (), POLICY, NOW).builds
+    assert {name: (it.build_status, it.build_long_status) for name, it in ended.items()} == {
+        "web": (BuildStatus.CANCELLED, "Stopped as the deployment failed"),
+        "api": (BuildStatus.CANCELLED, "see b1"),
+    }
 
 
 def test_what_is_undone_is_not_told_as_progress() -> None:
