@@ -68,12 +68,15 @@ class Runner(web.AppRunner):
         await super().setup()
         server = self.server
         assert server is not None  # noqa: S101 - setup has made it
-        answer = server.request_handler
+        application = server.request_handler
 
-        async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        async def answer(request: web.BaseRequest) -> web.StreamResponse:
             if request.headers.get(hdrs.EXPECT, _CONTINUE).lower() != _CONTINUE:
                 # aiohttp would repeat it in its answer, which fails for what is no UTF-8.
                 return web.Response(status=417, text=f"Expect: only {_CONTINUE} is known\n")
+            return await application(request)
+
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
             transport = request.transport
             connection = transport.get_protocol() if transport is not None else None
             if not isinstance(connection, _Connection):  # the client went away

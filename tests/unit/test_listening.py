@@ -232,6 +232,19 @@ async def test_what_cannot_be_expected_is_refused(
     writer.close()
 
 
+async def test_who_was_refused_for_what_he_expects_may_idle_and_ask_again(
+    listener: Listener,
+) -> None:
+    reader, writer = await listener.connect()
+    writer.write(HELLO.removesuffix(b"\r\n") + b"Expect: 200-ok\r\n\r\n")
+    assert (await reader.readuntil(b"is known\n"))[9:12] == b"417"
+    await asyncio.sleep(2 * WITHIN)
+    writer.write(HELLO)
+    assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
+    assert listener.late == []
+    writer.close()
+
+
 async def test_an_answer_that_nobody_reads_is_not_kept(listener: Listener) -> None:
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
