@@ -150,7 +150,8 @@ class World:
 
     def by_hand(self, each: Round) -> None:
         """Somebody deploys what the refs hold, or rolls back to an older commit."""
-        name = f"manual-{next(self.numbers)}"
+        # Of two that were made in the same second, the names tell which is the newer one.
+        name = f"manual-{next(self.numbers):04}"
         if each.by_hand == "deploy":
             self.deployments[name] = Known(name, self.now, open=True)
             self.late.add(name)
