@@ -5,12 +5,11 @@ The API makes and keeps it (`controller.api.deploytokens`). Its answers hold the
 """
 
 import json
-from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 import click
 
-from controller.cli import asking, identity, remote
+from controller.cli import asking, display, identity, remote
 from controller.cli.outcome import Exit, Outcome
 from controller.cli.remote import Remote, Reply
 
@@ -109,5 +108,4 @@ def _since(reply: Reply) -> str:
 
 
 def _time(shown: dict[str, Any]) -> str:
-    made = datetime.fromisoformat(shown["creation_date"])
-    return f"{made.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{display.minute(shown['creation_date'])} UTC"

@@ -11,13 +11,12 @@ from typing import Any
 
 from rich.console import Console
 
-from controller.cli import outcome
+from controller.cli import outcome, standing
 from controller.cli.outcome import Exit, Outcome
 from controller.cli.remote import Away, Failed, Remote, Reply
 from controller.models import terminal
 
 _HELD = 25.0  # seconds that the API holds an answer; less than proxies cut
-ENDS = ("successful", "failed", "timed_out", "cancelled")
 _LAST = 5.0  # seconds for the last words, when the time is over
 
 
@@ -51,7 +50,7 @@ class Following:
                 shown, tag = reply.body["data"], reply.headers.get("ETag", "")
                 self.name = shown["deploy_id"]  # that `latest` was, when it was asked for
                 self._say(shown, show)
-                if shown["status"] in ENDS:
+                if shown["status"] in standing.ENDED:
                     ended = self._verdict(until)
                     if ended is not None:
                         return ended
@@ -124,7 +123,7 @@ def _news(shown: dict[str, Any]) -> str:
     """A line of progress; why it failed is told once, at the end."""
     state, message = shown["status"], str(shown.get("message") or shown.get("long_status") or "")
     failure = shown.get("failure") or {}
-    if state in ENDS:
+    if state in standing.ENDED:
         return f"{state:<21} {message if state == 'successful' else ''}".rstrip()
     if message and message == failure.get("message"):
         message = "it failed"

@@ -6,11 +6,10 @@ Used by `rollback`. Made from answers of the API (deployments, the config); no r
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from controller.cli import standing
+from controller.cli import display, standing
 from controller.cli.standing import GOING, Running
 
 JSON = Mapping[str, Any]
-_SHORT = 10
 _ENDED = {"failed": "has failed", "timed_out": "has timed out", "cancelled": "was cancelled"}
 _LOOK = "`ptd list` shows which ones were successful."
 
@@ -101,7 +100,7 @@ def lines(
     yield f"going back to {target['deploy_id']}{what}, with the config as it is now"
     present = runs.commits if runs else {}
     for name, sha in commits.items():
-        yield f"  {name:<16} {sha[:_SHORT]}{_difference(sha, present.get(name, ''))}"
+        yield f"  {name:<16} {display.short(sha)}{_difference(sha, present.get(name, ''))}"
     for name, component in config.get("components", {}).items():
         if name not in commits and not _reuses(component):
             yield f"  {name:<16} was not in it: what its ref holds is deployed"
@@ -112,7 +111,7 @@ def lines(
 def _difference(sha: str, present: str) -> str:
     if not present:
         return ""
-    return "  as now" if sha == present else f"  instead of {present[:_SHORT]}"
+    return "  as now" if sha == present else f"  instead of {display.short(present)}"
 
 
 def _before(newest: JSON, good: Sequence[JSON]) -> JSON | None:

@@ -14,7 +14,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from controller.cli import standing
+from controller.cli import display, standing
 from controller.models import terminal
 
 JSON = Mapping[str, Any]
@@ -25,7 +25,6 @@ RUNS_NOW = "*"
 _HEADER = ("  ID", "STATE", "TRIGGER", "STARTED", "TOOK", "COMMITS", "MESSAGE")
 _FIRST_OPTIONAL = _HEADER.index("COMMITS")
 _UNLIMITED = 10_000
-_SHORT = 10
 _COLOURS = {
     "pending": "yellow",
     "running": "yellow",
@@ -102,7 +101,7 @@ def _message(shown: JSON) -> Iterator[str]:
 
 def _commits(commits: Mapping[str, str]) -> str:
     """`90ab12cd34` where it is one, else each with its component."""
-    short = {name: commit[:_SHORT] for name, commit in commits.items()}
+    short = {name: display.short(commit) for name, commit in commits.items()}
     if len(set(short.values())) == 1:
         return next(iter(short.values()))
     return ", ".join(f"{name} {commit}" for name, commit in short.items())

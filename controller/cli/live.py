@@ -7,19 +7,17 @@ through `remote.Remote`.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
-from controller.cli import remote
+from controller.cli import display, remote, standing
 
 JSON = Mapping[str, Any]
-_ENDED = ("successful", "failed", "timed_out", "cancelled")
 _PATIENCE = 5.0  # seconds; the rest of the status does not wait longer for it
 
 
 def jobs(there: remote.Remote, shown: JSON) -> dict[str, Any] | None:
     """The jobs by component, once a deployment has ended; None where they are not to be had."""
-    if shown.get("status") not in _ENDED or not there.kubeconfig:
+    if shown.get("status") not in standing.ENDED or not there.kubeconfig:
         return None
     beside = replace(there, base=there.base.removesuffix("/components") + "/ptd")
     try:
@@ -65,8 +63,7 @@ def _job(name: str, job: JSON) -> Iterator[str]:
 
 
 def _minute(text: str) -> str:
-    """`2026-11-22T03:04:05Z` as `2026-11-22 03:04 UTC`, whatever its zone."""
     try:
-        return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M}"
+        return display.minute(text)
     except ValueError:
         return "at a time that is not known"

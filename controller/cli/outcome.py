@@ -16,7 +16,7 @@ from xml.etree import ElementTree as Xml
 
 import click
 
-from controller.cli import annotating
+from controller.cli import annotating, display
 from controller.models import terminal
 
 JSON = Mapping[str, Any]
@@ -113,8 +113,8 @@ def _sentences(outcome: Outcome) -> Iterator[str]:
 def still_runs(name: str, commits: Mapping[str, str], component: str = "") -> str:
     """That an older deployment's version runs; of one component where only that one matters."""
     if component in commits:
-        return f"what ran before still runs: {name} {commits[component][:10]}"
-    each = ", ".join(f"{of} {commit[:10]}" for of, commit in commits.items())
+        return f"what ran before still runs: {name} {display.short(commits[component])}"
+    each = ", ".join(f"{of} {display.short(commit)}" for of, commit in commits.items())
     return f"what ran before still runs: {name}{f' ({each})' if each else ''}"
 
 

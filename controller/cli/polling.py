@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from controller.cli import display
 from controller.cli.standing import Running
-
-_SHORT = 10
 
 
 def lines(components: Mapping[str, Mapping[str, Any]], running: Running | None = None) -> list[str]:
@@ -23,14 +22,14 @@ def lines(components: Mapping[str, Mapping[str, Any]], running: Running | None =
 def _component(name: str, watch: Mapping[str, Any], running: Running | None) -> Iterator[str]:
     found = watch.get("choice") or watch.get("ref") or "the default branch"
     if commit := watch.get("commit", ""):
-        found += f", {commit[:_SHORT]} since {_time(watch['seen_at'])}"
+        found += f", {display.short(commit)} since {display.minute(watch['seen_at'])}"
         found += " (a webhook told of it)" if watch.get("found_by") == "webhook" else ""
     checked = watch.get("checked_at")
     never = "no check has succeeded yet" if watch.get("error_reason") else "not checked yet"
-    found += f"; checked {_time(checked)}" if checked else f"; {never}"
+    found += f"; checked {display.minute(checked)}" if checked else f"; {never}"
     yield f"  {name:<16} {found}"
     if running is not None and (runs := running.commits.get(name)) and commit and runs != commit:
-        yield f"  {'':<16} {_difference(runs[:_SHORT], running.made, checked)}"
+        yield f"  {'':<16} {_difference(display.short(runs), running.made, checked)}"
     if reason := watch.get("error_reason"):
         yield f"  {'':<16} {reason}: {watch['error']}"
 
@@ -40,8 +39,3 @@ def _difference(runs: str, made: datetime | None, checked: str | None) -> str:
     if made and checked and datetime.fromisoformat(checked) <= made:
         return f"{runs} runs: it was deployed after that"
     return f"not deployed: {runs} runs"
-
-
-def _time(text: str) -> str:
-    """`2026-11-22T03:04:05Z` to the minute."""
-    return text[:16].replace("T", " ")

@@ -12,12 +12,13 @@ from typing import Any
 
 from controller.cli import outcome, remote
 from controller.models import names
+from controller.models.tooldeployment import State
 
 JSON = Mapping[str, Any]
-GOING = ("pending", "running", "cancelling")
-"""The states of what has not ended."""
+GOING = tuple(state.value for state in State if not state.final)
+ENDED = tuple(state.value for state in State if state.final)
 
-_ENDED = {"successful": "it was successful", "failed": "it failed", "timed_out": "it timed out"}
+_HOW = {"successful": "it was successful", "failed": "it failed", "timed_out": "it timed out"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def not_cancelled(shown: JSON) -> str:
         case "cancelled":
             return f"{name} is cancelled already."
         case "successful" | "failed" | "timed_out":
-            return f"{name} is over ({_ENDED[shown['status']]}): there is nothing to cancel."
+            return f"{name} is over ({_HOW[shown['status']]}): there is nothing to cancel."
     return ""
 
 

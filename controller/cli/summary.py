@@ -7,7 +7,7 @@ is made here.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_SHORT = 10
+from controller.cli import display
 
 
 def lines(shown: Mapping[str, Any]) -> list[str]:
@@ -18,7 +18,8 @@ def lines(shown: Mapping[str, Any]) -> list[str]:
     for component, build in shown.get("builds", {}).items():
         run = shown.get("runs", {}).get(component, {})
         words = f"build {build['build_status']}, run {run.get('run_status', 'unknown')}"
-        told.append(f"  {component:<16} {words}  {build.get('commit', '')[:_SHORT]}".rstrip())
+        commit = display.short(build.get("commit", ""))
+        told.append(f"  {component:<16} {words}  {commit}".rstrip())
         told += [f"  {'':<16} {why}" for why in _failed(build, run) if why not in message]
     return told
 
