@@ -5,16 +5,15 @@ backend knows. Mounted, as the logs are, by composition roots whose backend runs
 `authorise` decides who may read; it raises the answer.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 from aiohttp import web
 
+from controller.api import beside
 from controller.errors import EdgeError
 from controller.models.reasons import Reason
-
-Authorise = Callable[[web.Request, str], None]
 
 
 class KnownStatus(Protocol):
@@ -76,7 +75,7 @@ class Jobs(Protocol):
 class JobRoutes:
     """The route for jobs."""
 
-    def __init__(self, jobs: Jobs, authorise: Authorise) -> None:
+    def __init__(self, jobs: Jobs, authorise: beside.Authorise) -> None:
         self._jobs = jobs
         self._authorise = authorise
 
@@ -90,7 +89,7 @@ class JobRoutes:
         try:
             found = await self._jobs.list(tool)
         except EdgeError as error:
-            return web.json_response({"messages": {"error": [error.message]}}, status=503)
+            return beside.problem(503, error.message)
         return web.json_response(
             {"data": {"jobs": {job.name: _shown(job.status) for job in found}}}
         )

@@ -6,17 +6,16 @@ line. Mounted by composition roots whose backend keeps logs. `authorise` decides
 raises the answer.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from aiohttp import web
 
+from controller.api import beside
 from controller.errors import EdgeError, Terminal
 
 _LINES = 500
 _MOST_LINES = 10_000
-
-Authorise = Callable[[web.Request, str], None]
 
 
 class KnownJob(Protocol):
@@ -71,7 +70,7 @@ class BuildLogs(Protocol):
 class LogRoutes:
     """The route for logs."""
 
-    def __init__(self, jobs: JobLogs, builds: BuildLogs, authorise: Authorise) -> None:
+    def __init__(self, jobs: JobLogs, builds: BuildLogs, authorise: beside.Authorise) -> None:
         self._jobs = jobs
         self._builds = builds
         self._authorise = authorise
@@ -88,13 +87,13 @@ class LogRoutes:
             known = sorted(job.name for job in await self._jobs.list(tool))
             if component not in known:
                 names = ", ".join(known) or "none"
-                return _problem(404, f"{tool} has no job {component}; its jobs: {names}")
+                return beside.problem(404, f"{tool} has no job {component}; its jobs: {names}")
             return await _stream(
                 request, self._jobs.log(tool, component, follow=follow, lines=lines)
             )
         build = await self._build_of(tool, component, request.query["build"])
         if build is None:
-            return _problem(404, await self._no_build(tool, component))
+            return beside.problem(404, await self._no_build(tool, component))
         return await _stream(request, self._builds.log(tool, build, follow=follow))
 
     async def _no_build(self, tool: str, component: str) -> str:
@@ -114,7 +113,7 @@ async def _stream(request: web.Request, lines: AsyncIterator[str]) -> web.Stream
     try:
         first = await anext(lines, None)
     except EdgeError as error:
-        return _problem(404 if isinstance(error, Terminal) else 503, error.message)
+        return beside.problem(404 if isinstance(error, Terminal) else 503, error.message)
     response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
     await response.prepare(request)
     if first is not None:
@@ -123,10 +122,6 @@ async def _stream(request: web.Request, lines: AsyncIterator[str]) -> web.Stream
             await response.write(f"{line}\n".encode())
     await response.write_eof()
     return response
-
-
-def _problem(status: int, message: str) -> web.Response:
-    return web.json_response({"messages": {"error": [message]}}, status=status)
 
 
 def _flag(request: web.Request) -> bool:

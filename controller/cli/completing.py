@@ -6,6 +6,7 @@ newest one is what there is to offer.
 """
 
 import contextlib
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -77,6 +78,8 @@ def _offered(ctx: click.Context, places: Mapping[str, Of], typed: str) -> list[C
     """What the first of the places that may be read has to offer."""
     names = ("api", "token_file", "kubeconfig", "tool", "namespace")
     given = {name: ctx.params.get(name) for name in names}
+    # `logs` has no --api, but the components are the same.
+    given["api"] = given["api"] or os.environ.get("DEPLOY_API")
     with contextlib.suppress(click.ClickException, remote.Away, KeyError, TypeError, OSError):
         there = remote.find(given)
         for path, read in places.items():

@@ -25,10 +25,9 @@ On Toolforge: `toolforge components` does the same with the tool's account."""
 
 def find(given: Mapping[str, Any]) -> Remote:
     """The API, asked as the tool; takes what `remote.find` takes, raises Failed as that does."""
-    api = given["api"] or os.environ.get("DEPLOY_API", "")
-    if not api:
+    if not given["api"]:
         return remote.find(given)
-    base, tool = remote.address(api), remote.tool_at_address(given)
+    base, tool = remote.address(given["api"]), remote.tool_at_address(given)
     file = access.file_of(given["kubeconfig"])
     try:
         trust = _certificate(file)
@@ -40,8 +39,8 @@ def find(given: Mapping[str, Any]) -> Remote:
 
 def has_token(given: Mapping[str, Any]) -> bool:
     """Whether an address and a deploy token are given, which is enough for a single deployment."""
-    api = given["api"] or os.environ.get("DEPLOY_API", "")
-    return bool(api and (given["token_file"] or os.environ.get("DEPLOY_TOKEN", "").strip()))
+    token = given["token_file"] or os.environ.get("DEPLOY_TOKEN", "").strip()
+    return bool(given["api"] and token)
 
 
 def _certificate(file: str) -> ssl.SSLContext:

@@ -163,8 +163,13 @@ def options(command: Command) -> Command:
 
 def place(command: Command) -> Command:
     """Those of a command that a deploy token may not do."""
-    api = click.option("--api", help="The API's address. [default: $DEPLOY_API, else kubeconfig]")
-    return access.options(api(command))
+    return access.options(api_option(command))
+
+
+def api_option(command: Command) -> Command:
+    """`--api`, or the environment variable of that purpose."""
+    default = "[default: $DEPLOY_API, else kubeconfig]"
+    return click.option("--api", envvar="DEPLOY_API", help=f"The API's address. {default}")(command)
 
 
 def find(given: Mapping[str, Any]) -> Remote:
@@ -172,11 +177,10 @@ def find(given: Mapping[str, Any]) -> Remote:
 
     Takes `api`, `token_file` and what `access.find` takes out of `given`.
     """
-    api = given["api"] or os.environ.get("DEPLOY_API", "")
-    place = (given["kubeconfig"], given["tool"], given["namespace"])
-    if not api:
+    if not given["api"]:
+        place = (given["kubeconfig"], given["tool"], given["namespace"])
         return of_kubeconfig(access.find(*place))
-    base, tool = address(api), tool_at_address(given)
+    base, tool = address(given["api"]), tool_at_address(given)
     return Remote(base, tool, _token(given["token_file"], tool))
 
 

@@ -4,7 +4,6 @@ The secret is made on the first call, by the person who calls, as a Secret in th
 the HTTP API only reads it (`controller.api.webhooks`).
 """
 
-import os
 import secrets
 from dataclasses import replace
 from typing import Any
@@ -34,7 +33,7 @@ so."""
 
 @click.command()
 @click.option("--rotate", is_flag=True, help="Make another secret; the old one ends in seconds.")
-@click.option("--api", help="The API's address. [default: $DEPLOY_API, else kubeconfig]")
+@remote.api_option
 @access.options
 def webhook(
     *,
@@ -46,7 +45,7 @@ def webhook(
 ) -> None:
     """Show the URL and the secret to paste into a git host's webhook settings."""
     found = access.find(kubeconfig, tool, namespace)
-    named = (api or os.environ.get("DEPLOY_API", "")).rstrip("/")
+    named = (api or "").rstrip("/")
     base = named or remote.of_kubeconfig(found).base
     secret = found.connected(lambda calls: _secret(calls, found.tool, rotate=rotate))
     click.echo(_PASTE.format(url=f"{base}/v1/tool/{found.tool}/webhook", secret=secret))

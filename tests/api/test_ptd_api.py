@@ -76,14 +76,7 @@ async def test_without_a_gateway_a_certificate_says_who_asks(
     control_plane: controlplane.Access, tmp_path: Path
 ) -> None:
     authority = Authority(tmp_path)
-    certificate, key = authority.issue("127.0.0.1")
-    settings = Settings(
-        kubeconfig=control_plane.kubeconfig,
-        api_port=0,
-        api_certificate=certificate,
-        api_key=key,
-        api_client_authority=authority.certificate,
-    )
+    settings = Settings(kubeconfig=control_plane.kubeconfig, api_port=0, **authority.of_the_api())
     context = ssl.create_default_context(cafile=str(authority.certificate))
     context.load_cert_chain(*authority.issue("web"))
     stranger = ssl.create_default_context(cafile=str(authority.certificate))

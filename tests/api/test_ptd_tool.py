@@ -51,14 +51,7 @@ async def test_a_certificate_of_the_kubeconfig_is_the_tool(
     control_plane: controlplane.Access, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority = Authority(tmp_path)
-    certificate, key = authority.issue("127.0.0.1")
-    settings = Settings(
-        kubeconfig=control_plane.kubeconfig,
-        api_port=0,
-        api_certificate=certificate,
-        api_key=key,
-        api_client_authority=authority.certificate,
-    )
+    settings = Settings(kubeconfig=control_plane.kubeconfig, api_port=0, **authority.of_the_api())
     crt, private = authority.issue("web")
     cluster = {"server": "https://127.0.0.1:1", "certificate-authority": str(authority.certificate)}
     user = {"client-certificate": str(crt), "client-key": str(private)}

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -37,6 +38,15 @@ class Authority:
             )
         )
         return paths
+
+    def of_the_api(self) -> dict[str, Any]:
+        """Settings of an API on loopback that knows its clients by certificates signed here."""
+        certificate, key = self.issue("127.0.0.1")
+        return {
+            "api_certificate": certificate,
+            "api_key": key,
+            "api_client_authority": self.certificate,
+        }
 
     def _signed(
         self, name: str, key: ec.EllipticCurvePrivateKey, *, authority: bool = False

@@ -205,25 +205,26 @@ async def test_applying_a_file_stores_it_for_the_tool_of_the_namespace(files: Pa
     assert yaml.safe_load(shown.output) == yaml.safe_load(GOOD)
 
 
-async def test_applying_says_what_polling_deploys_and_what_it_does_not(files: Path) -> None:
-    (files / "auto.yaml").write_text(f"auto_deploy: true\n{GOOD}")
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        (
+            "auto_deploy: true",
+            "New commits are deployed by themselves; what else changed waits for the next "
+            "deployment, and `ptd deploy --wait` makes one now.",
+        ),
+        (
+            "source_url: https://example.org/a.yaml",
+            "`ptd deploy` first fetches its source_url, which replaces what was stored now.",
+        ),
+    ],
+)
+async def test_applying_says_what_comes_next(files: Path, first: str, said: str) -> None:
+    (files / "next.yaml").write_text(f"{first}\n{GOOD}")
     async with FakeKube() as server:
         access = ("--kubeconfig", kubeconfig(server))
-        result = await asyncio.to_thread(ptd, "apply", "auto.yaml", *access)
-    assert result.output.splitlines()[-1] == (
-        "New commits are deployed by themselves; what else changed waits for the next deployment, "
-        "and `ptd deploy --wait` makes one now."
-    )
-
-
-async def test_applying_says_that_a_config_of_another_address_replaces_it(files: Path) -> None:
-    (files / "elsewhere.yaml").write_text(f"source_url: https://example.org/a.yaml\n{GOOD}")
-    async with FakeKube() as server:
-        access = ("--kubeconfig", kubeconfig(server))
-        result = await asyncio.to_thread(ptd, "apply", "elsewhere.yaml", *access)
-    assert result.output.splitlines()[-1] == (
-        "`ptd deploy` first fetches its source_url, which replaces what was stored now."
-    )
+        result = await asyncio.to_thread(ptd, "apply", "next.yaml", *access)
+    assert result.output.splitlines()[-1] == said
 
 
 async def test_applying_replaces_what_was_stored(files: Path) -> None:

@@ -1,0 +1,1 @@
+"""The plan, in tables by subject: building, running, ending, and when a tool is looked at."""
