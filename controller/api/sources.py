@@ -7,19 +7,18 @@ redirect. Size, time and kind of the answer are limited, and no part of it gets 
 
 import asyncio
 import re
-import socket
 from datetime import timedelta
 from typing import Final
 from urllib.parse import urldefrag, urljoin
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from controller.api.configs import SourceError
 from controller.config.documents import MAX_BYTES
 from controller.errors import EdgeError
 from watchers.git.addresses import Address, Guard
+from watchers.git.pinned import Pinned
 from watchers.git.transport import USER_AGENT
 
 LIMIT = timedelta(seconds=10)
@@ -69,7 +68,9 @@ class Fetcher:
             raise SourceError(_about_us(error.message)) from None
 
     async def _ask(self, address: Address, url: str) -> "str | _Moved":
-        connector = aiohttp.TCPConnector(resolver=_Pinned(address), force_close=True)
+        resolver = Pinned()
+        resolver.admit(address)
+        connector = aiohttp.TCPConnector(resolver=resolver, force_close=True)
         session = aiohttp.ClientSession(
             connector=connector,
             headers=_HEADERS,
@@ -92,35 +93,6 @@ class _Moved:
 
     def __init__(self, location: str) -> None:
         self.location = location
-
-
-class _Pinned(AbstractResolver):
-    """Answers with the addresses that the guard has admitted: a second look-up could differ."""
-
-    def __init__(self, address: Address) -> None:
-        self._address = address
-
-    async def resolve(
-        self,
-        host: str,
-        port: int = 0,
-        family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002 - the addresses tell
-    ) -> list[ResolveResult]:
-        """The admitted addresses."""
-        return [
-            ResolveResult(
-                hostname=host,
-                host=ip,
-                port=port,
-                family=socket.AF_INET6 if ":" in ip else socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for ip in self._address.ips
-        ]
-
-    async def close(self) -> None:
-        """Holds nothing."""
 
 
 async def _read(response: aiohttp.ClientResponse) -> str | _Moved:

@@ -8,18 +8,17 @@ limit; connections go to the checked IP addresses only.
 
 import asyncio
 import re
-import socket
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from dulwich.errors import GitProtocolError
 from dulwich.protocol import PktLineParser, pkt_line
 
 from controller.models.credentials import HttpLogin
 from watchers.git import transport
 from watchers.git.addresses import Address
+from watchers.git.pinned import Pinned
 from watchers.git.recent import Recent
 from watchers.git.resolution import RefFound
 
@@ -43,7 +42,7 @@ class Protocol2:
     ) -> None:
         self._timeout = aiohttp.ClientTimeout(total=timeout.total_seconds())
         self._user_agent = user_agent
-        self._pins = _PinnedResolver()
+        self._pins = Pinned()
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -55,7 +54,7 @@ class Protocol2:
         """See `transport.Transport.refs`."""
         if address.scheme not in ("http", "https"):
             raise transport.Unsupported
-        self._pins.ips[address.host] = address.ips
+        self._pins.admit(address)
         try:
             content = await self._ask(address, request(wanted, self._user_agent))
             # A long list is read beside the event loop.
@@ -162,35 +161,6 @@ def parse(content: bytes) -> dict[str, RefFound]:
             raise transport.Unsupported
         listed[words[1]] = RefFound(words[0], peeled[0] if peeled else None)
     return listed
-
-
-class _PinnedResolver(AbstractResolver):
-    """Answers with the addresses that were checked, and never asks DNS again."""
-
-    def __init__(self) -> None:
-        self.ips: Recent[tuple[str, ...]] = Recent()
-
-    async def resolve(
-        self,
-        host: str,
-        port: int = 0,
-        family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002 - both are tried in turn
-    ) -> list[ResolveResult]:
-        """See `AbstractResolver`."""
-        return [
-            ResolveResult(
-                hostname=host,
-                host=ip,
-                port=port,
-                family=socket.AF_INET6 if ":" in ip else socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for ip in self.ips.get(host, ())
-        ]
-
-    async def close(self) -> None:
-        """Nothing to close."""
 
 
 class Cheapest:

@@ -162,10 +162,11 @@ async def test_w27_a_redirect_is_checked_like_the_address_itself(host: str) -> N
     assert names.asked == ["127.0.0.1", "conf.example.org"]
 
 
-async def test_w27_the_connection_goes_where_the_look_up_said(host: str) -> None:
+@pytest.mark.parametrize("name", ["conf.example.org", "Conf.Example.ORG", "conf.example.org."])
+async def test_w27_the_connection_goes_where_the_look_up_said(host: str, name: str) -> None:
     """A host that resolves to something else a moment later is never asked for."""
     names = Names()
-    url = host.replace("127.0.0.1", "conf.example.org")
+    url = host.replace("127.0.0.1", name)
     assert await Fetcher(Guard(OWN_MACHINE, names)).fetch(f"{url}/text") == TEXT
     assert names.asked == ["conf.example.org"]
 

@@ -16,6 +16,7 @@ import pytest
 
 from controller import errors
 from controller.backends import base
+from controller.backends.local.backend import LocalBackend
 from tests.support import localbackend
 from tests.support.gitrepo import BareRepository
 from tests.unit.backends_local.host import BUILD, JOB
@@ -152,53 +153,60 @@ async def test_processes_end_when_no_ptd_comes_back(site: Site) -> None:
         assert found.status.restarts == 0
 
 
-async def test_a_build_goes_on_and_is_one(site: Site, tmp_path: Path) -> None:
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """What `waiting` reads: it waits until something is written there."""
+    path = tmp_path / "gate"
+    os.mkfifo(path)
+    return path
+
+
+@pytest.fixture
+def waiting(tmp_path: Path, gate: Path) -> base.BuildRequest:
+    """A build that goes on when the gate opens."""
     repository = BareRepository.create(tmp_path / "repository.git")
-    gate = tmp_path / "gate"
-    os.mkfifo(gate)
     commit = repository.commit({"requirements.txt": f"-r {gate}\n"})
-    request = base.BuildRequest(
+    return base.BuildRequest(
         "web", repository.path.as_uri(), "main", commit, base.BuildOptions(), "deployment"
     )
+
+
+async def ended(local: LocalBackend) -> base.Build:
+    """The first build that is over."""
+
+    async def found() -> base.Build | None:
+        return next((b for b in await local.builds.list(TOOL) if not b.state.live), None)
+
+    return await until(found)
+
+
+async def test_a_build_goes_on_and_is_one(
+    site: Site, gate: Path, waiting: base.BuildRequest
+) -> None:
     async with killed_afterwards(site) as carry_out:
-        await carry_out({"build": BUILD.dump_python(request, mode="json")})
+        await carry_out({"build": BUILD.dump_python(waiting, mode="json")})
     async with site.backend() as local:
-        joined = await local.builds.start(TOOL, request)
+        joined = await local.builds.start(TOOL, waiting)
         assert running_in(site.root) == 1
         await asyncio.to_thread(gate.write_text, "")
-
-        async def ended() -> base.Build | None:
-            return next((b for b in await local.builds.list(TOOL) if not b.state.live), None)
-
-        build = await until(ended)
+        build = await ended(local)
         assert (build.id, build.state) == (joined.id, base.BuildState.SUCCESSFUL)
         log = [line.partition(" ")[2] async for line in local.builds.log(TOOL, build.id)]
         assert sum(line.startswith("Fetching") for line in log) == 1
 
 
 async def test_a_build_whose_machine_died_begins_again_under_its_id(
-    site: Site, tmp_path: Path
+    site: Site, gate: Path, waiting: base.BuildRequest
 ) -> None:
-    repository = BareRepository.create(tmp_path / "repository.git")
-    gate = tmp_path / "gate"
-    os.mkfifo(gate)
-    commit = repository.commit({"requirements.txt": f"-r {gate}\n"})
-    request = base.BuildRequest(
-        "web", repository.path.as_uri(), "main", commit, base.BuildOptions(), "deployment"
-    )
     async with killed_afterwards(site) as carry_out:
-        await carry_out({"build": BUILD.dump_python(request, mode="json")})
+        await carry_out({"build": BUILD.dump_python(waiting, mode="json")})
     [pid_file] = site.root.glob("tools/*/builds/*/pid")
     os.kill(int(pid_file.read_text()), signal.SIGKILL)
     await shims_left(site.root, 0)
     gate.unlink()
     gate.write_text("")
     async with site.backend() as local:
-
-        async def ended() -> base.Build | None:
-            return next((b for b in await local.builds.list(TOOL) if not b.state.live), None)
-
-        build = await until(ended)
+        build = await ended(local)
         assert build.state is base.BuildState.SUCCESSFUL
         assert len(await local.builds.list(TOOL)) == 1
 
