@@ -27,14 +27,19 @@ __all__ = ["run_jobs"]
 
 def run_jobs(case: Case) -> Step:
     """Apply what differs, remove what left the config, wait until everything runs, end well."""
-    removals = tuple(actions.DeleteJob(name) for name in _to_remove(case))
-    changes = tuple(actions.ApplyJob(spec) for spec in _to_apply(case))
+    turned, left_over = _turned(case), _left_over(case.observed, case.config)
+    specs = _to_apply(case)
+    if turned or left_over:
+        # What is new may need the quota that a removal gives back: a renamed component does.
+        specs = [spec for spec in specs if case.observed.job(spec.name) is not None]
+    removals = tuple(actions.DeleteJob(name) for name in turned + left_over)
+    changes = tuple(actions.ApplyJob(spec) for spec in specs)
     if not removals and not changes:
         return _watch(case)
     return Step(
         case.deployment,
         Reason.STARTING,
-        _begun(changes, removals),
+        _begun([spec.name for spec in specs], left_over, turned),
         actions=removals + changes,
         builds=case.builds,
         runs=case.runs,
@@ -43,11 +48,12 @@ def run_jobs(case: Case) -> Step:
     )
 
 
-def _begun(changes: Sequence[actions.ApplyJob], removals: Sequence[actions.DeleteJob]) -> str:
+def _begun(changed: Sequence[str], left_over: Sequence[str], turned: Sequence[str]) -> str:
     """What is done to which jobs, for people."""
     told = {
-        "bringing jobs up to date": [change.spec.name for change in changes],
-        "removing jobs": [removal.name for removal in removals],
+        "bringing jobs up to date": changed,
+        "removing jobs": left_over,
+        "removing jobs to make them anew as another kind": turned,
     }
     return "; ".join(f"{what}: {words.some(names)}" for what, names in told.items() if names)
 
@@ -121,14 +127,13 @@ def _to_apply(case: Case) -> list[JobSpec]:
     return specs
 
 
-def _to_remove(case: Case) -> list[str]:
-    """Jobs that left the config, and jobs whose kind changes: no service can turn a kind."""
-    changing = [
+def _turned(case: Case) -> list[str]:
+    """Jobs whose kind changes: no service can turn a kind, so they are removed and made anew."""
+    return [
         name
         for name, component in case.config.components.items()
         if _kind_differs(case.observed.job(name), JobSpec(name, "", component.run).kind)
     ]
-    return changing + _left_over(case.observed, case.config)
 
 
 def _kind_differs(job: Job | None, kind: JobKind) -> bool:

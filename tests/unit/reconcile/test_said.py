@@ -1,15 +1,27 @@
 """What a step says to people of what it does, and of what to do about a component that broke."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from controller.backends.base import Job, JobPhase
+from controller.backends.base import Job, JobKind, JobPhase
 from controller.models.reasons import Reason
 from controller.reconcile import actions
 from controller.reconcile.plan import make_plan
 from controller.reconcile.steps import Step
-from tests.builders import BUILT, NOW, ago, component, config, deployment, job, observed, started
+from tests.builders import (
+    BUILT,
+    NOW,
+    ago,
+    component,
+    config,
+    deployment,
+    job,
+    job_spec,
+    observed,
+    started,
+)
 
 
 def step(*jobs: Job, **run: Any) -> Step:
@@ -25,12 +37,19 @@ def step(*jobs: Job, **run: Any) -> Step:
     [
         pytest.param((), "bringing jobs up to date: web", id="one that is missing"),
         pytest.param((job(), job("udp")), "removing jobs: udp", id="one that left the config"),
-        pytest.param((job("udp"),), "bringing jobs up to date: web; removing jobs: udp", id="both"),
+        pytest.param(
+            (job(spec=job_spec(port=1)), job("udp")),
+            "bringing jobs up to date: web; removing jobs: udp",
+            id="both",
+        ),
+        pytest.param(
+            (replace(job(), kind=JobKind.SCHEDULED),),
+            "removing jobs to make them anew as another kind: web",
+            id="one of another kind",
+        ),
     ],
 )
-def test_a_job_that_is_removed_is_not_said_to_be_brought_up_to_date(
-    jobs: tuple[Job, ...], said: str
-) -> None:
+def test_each_job_is_said_to_be_what_is_done_to_it(jobs: tuple[Job, ...], said: str) -> None:
     assert step(*jobs).message == said
 
 

@@ -79,6 +79,16 @@ ROWS = {
         Reason.STARTING,
         (actions.DeleteJob("old"),),
     ),
+    "what is new waits for what is removed, which may give back the quota that it needs": Row(
+        observed(with_builds(BUILT), jobs=(job("old"),)),
+        Reason.STARTING,
+        (actions.DeleteJob("old"),),
+    ),
+    "what changes does not wait for what is removed": Row(
+        observed(with_builds(BUILT), jobs=(job(spec=job_spec(port=8000)), job("old"))),
+        Reason.STARTING,
+        (actions.DeleteJob("old"), actions.ApplyJob(job_spec(restart_id="d1"))),
+    ),
     "a left-over job of somebody else is not touched": Row(
         observed(with_builds(BUILT), jobs=(job(), job("other", owned=False))),
         Reason.DEPLOYED,
