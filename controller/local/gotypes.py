@@ -27,6 +27,7 @@ _CONDITIONS = typed.listed(
             "lastTransitionTime": typed.time,
             "observedGeneration": typed.int64,
         },
+        always={"type": "", "status": ""},
     ),
     "v1.Condition",
 )
@@ -197,7 +198,8 @@ _VERSION = typed.struct(
         "additionalPrinterColumns": typed.listed(_COLUMN, "v1.CustomResourceColumnDefinition"),
         "selectableFields": typed.listed(_SELECTABLE, "v1.SelectableField"),
     },
-    keep=frozenset(("name", "served", "storage", "subresources")),
+    keep=frozenset(("subresources",)),
+    always={"name": "", "served": False, "storage": False},
 )
 
 _DEFINITION = typed.struct(

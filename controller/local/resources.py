@@ -216,7 +216,9 @@ BUILT_IN = (
 
 def of_definition(definition: Object) -> list[Resource]:
     """The resources of an established CustomResourceDefinition, one per served version."""
-    spec, names = definition["spec"], definition["status"]["acceptedNames"]
+    spec = definition["spec"]
+    # All names are accepted here, and what status says of it a client may have written.
+    names = spec["names"]
     stored = next(version["name"] for version in spec["versions"] if version["storage"])
     collection = definition["metadata"]["name"]
     return [

@@ -8,7 +8,8 @@ out. The kinds' own types are in `gotypes`; both are used by `decoding`. Pure.
 import base64
 import binascii
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 Value = Any
@@ -147,13 +148,21 @@ def mapped(item: Type, name: str) -> Type:
     return check
 
 
-def struct(name: str, fields: dict[str, Type], keep: frozenset[str] = frozenset()) -> Type:
-    """A struct. Empty values are left out but for the fields in `keep`."""
+def struct(
+    name: str,
+    fields: dict[str, Type],
+    keep: frozenset[str] = frozenset(),
+    always: Mapping[str, Value] = MappingProxyType({}),
+) -> Type:
+    """A struct. Empty values are left out but for the fields in `keep`.
+
+    `always` has the fields that are there although nobody said them, with their zero values.
+    """
 
     def check(value: Value, place: Place, unknown: Unknown) -> Value:
         if not isinstance(value, dict):
             raise mismatch(value, place, name)
-        found: Object = {}
+        found: Object = dict(always)
         for key, each in value.items():
             path = f"{place[1]}.{key}" if place[1] else key
             if key not in fields:
