@@ -30,6 +30,8 @@ _BUSY = frozenset({429, 502, 503, 504})
 _CONNECTIONS = 1000
 _LONG_ANSWER = 64 * 1024
 _IDLE_SECONDS = 75.0
+# Checks; at the usual interval most of an hour. One odd answer of a proxy is not for ever.
+_AGAIN = 100
 
 
 class Protocol2:
@@ -166,19 +168,24 @@ def parse(content: bytes) -> dict[str, RefFound]:
 class Cheapest:
     """Protocol version 2 where that works, else git itself; remembered for each repository."""
 
-    def __init__(self, cheap: transport.Transport, general: transport.Transport) -> None:
+    def __init__(
+        self, cheap: transport.Transport, general: transport.Transport, again: int = _AGAIN
+    ) -> None:
         self._cheap = cheap
         self._general = general
-        self._unsupported: Recent[bool] = Recent()
+        self._again = again
+        # How often git itself is asked before the cheap way is tried once more.
+        self._left: Recent[int] = Recent()
 
     async def refs(self, address: Address, wanted: Sequence[str]) -> Mapping[str, RefFound]:
         """See `transport.Transport.refs`."""
-        if address.url not in self._unsupported:
+        left = self._left.get(address.url, 0)
+        if not left:
             try:
                 return await self._cheap.refs(address, wanted)
             except transport.Unsupported:
-                pass
+                left = self._again
         found = await self._general.refs(address, wanted)
         # Only now is it sure that the repository is there and that it was the transport's fault.
-        self._unsupported[address.url] = True
+        self._left[address.url] = left - 1
         return found

@@ -1,4 +1,4 @@
-"""That the cheap way is taken where it works, and given up where it does not, for good."""
+"""That the cheap way is taken where it works, and given up for long where it does not."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ async def repositories() -> AsyncIterator[Repositories]:
     """Both transports, loopback allowed."""
     patience = timedelta(seconds=4)
     processes, cheap = GitProcesses(1), Protocol2(patience)
-    both = Cheapest(cheap, LsRemote(processes, patience))
+    both = Cheapest(cheap, LsRemote(processes, patience), again=3)
     yield Repositories(Guard(Policy(allow=("127.0.0.1:*",))), both)
     await cheap.close()
     processes.close()
@@ -47,20 +47,22 @@ async def test_a_check_is_one_post(server: GitServer, repositories: Repositories
         assert requests(server) == [("POST", "/app.git/git-upload-pack")]
 
 
-async def test_a_server_of_the_oldest_version_is_asked_by_git_from_then_on(
+async def test_a_server_of_the_oldest_version_is_asked_by_git_for_a_number_of_checks(
     server: GitServer, repositories: Repositories
 ) -> None:
     tip = server.repository("app.git").commit({"a": "1"})
     server.faults["app.git"] = Fault(oldest=True)
 
     got = []
-    for _ in range(2):
+    for check in range(5):
+        if check == 3:
+            del server.faults["app.git"]
         resolved = await repositories.resolve_one(server.address("app.git"), "main")
         assert resolved == Resolved(tip, RefKind.BRANCH)
         got.append(requests(server))
 
-    git = [("GET", "/app.git/info/refs")]
-    assert got == [[("POST", "/app.git/git-upload-pack"), *git], git]
+    cheap, git = [("POST", "/app.git/git-upload-pack")], [("GET", "/app.git/info/refs")]
+    assert got == [[*cheap, *git], git, git, cheap, cheap]
 
 
 async def test_a_redirect_is_remembered_and_forgotten_when_it_fails(
