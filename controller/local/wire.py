@@ -46,22 +46,31 @@ def from_stored(resource: resources.Resource, body: Object) -> Object:
 
 def read(resource: resources.Resource, stored: objects.Stored) -> Object:
     """A new dict of a stored object."""
+    if resource.custom is not None and not _as_it_is(resource):
+        # What only the stored version has is not shown in this one, and stays in the store.
+        return from_stored(resource, _adapted(resource, stored.object()))
     _adapt(resource, stored)
     return from_stored(resource, stored.object())
 
 
-def _adapt(resource: resources.Resource, stored: objects.Stored) -> None:
-    """Prune and default an object that was stored under an older schema; once, in memory."""
-    if stored.adapted >= resource.since:
-        return
-    body = stored.object()
+def _adapted(resource: resources.Resource, body: Object) -> Object:
+    """An object with what the schema of this version has: pruned, and with its defaults."""
     resource.schema.prune(body)
     resource.schema.default(body)
-    stored.body = objects.encode(body)
+    return body
+
+
+def _adapt(resource: resources.Resource, stored: objects.Stored) -> None:
+    """Bring an object that was stored under an older definition in line; once, in memory."""
+    if stored.adapted >= resource.since or not _as_it_is(resource):
+        return
+    body = _adapted(resource, stored.object())
+    stored.body = objects.encode(to_stored(resource, body))
     stored.adapted = resource.since
 
 
 def _as_it_is(resource: resources.Resource) -> bool:
+    """Whether objects are stored in the form of this resource."""
     if resource.custom is not None:
         return resource.version == resource.stored_version
     return resource != resources.NEW_EVENTS

@@ -1,5 +1,7 @@
-"""CustomResourceDefinitions that are odd: none of them may end the control plane."""
+"""CustomResourceDefinitions that are odd, change, or have several versions."""
 
+import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -44,3 +46,66 @@ async def test_a_status_that_says_too_little_leaves_the_kind_served(
     assert answer.status < 500, answer.raw
     await widgets.served()
     await widgets.create("one")
+
+
+class Versions:
+    """A kind in two versions with one scope; v2, in which objects are stored, has `extra` too."""
+
+    def __init__(self, widgets: controlplane.Widgets) -> None:
+        self.access = widgets.access
+        self.group = f"two.{widgets.group}"
+        self.definition = f"{DEFINITIONS}/widgets.{self.group}"
+        self._namespace = widgets.namespace
+
+    def path(self, version: str) -> str:
+        return f"/apis/{self.group}/{version}/namespaces/{self._namespace}/widgets"
+
+    async def made(self) -> None:
+        definition = controlplane.widget_definition(self.group)
+        (second,) = definition["spec"]["versions"]
+        first = {**json.loads(json.dumps(second)), "storage": False}
+        properties = second["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+        properties["extra"] = {"type": "string"}
+        definition["spec"]["versions"] = [first, {**second, "name": "v2"}]
+        answer = await self.access.ask("POST", DEFINITIONS, definition)
+        assert answer.status == 201, answer.raw
+        while (await self.access.ask("GET", self.path("v2"))).status != 200:
+            await asyncio.sleep(0.05)
+        body = {"apiVersion": f"{self.group}/v2", "kind": "Widget", "metadata": {"name": "one"}}
+        body["spec"] = {"extra": "e", "size": 2}
+        answer = await self.access.ask("POST", self.path("v2"), body)
+        assert answer.status == 201, answer.raw
+
+    async def seen(self, version: str) -> tuple[str, Object]:
+        """How a version has the one object, alone and in the list: its version and its spec."""
+        one = (await self.access.ask("GET", f"{self.path(version)}/one")).body
+        (listed,) = (await self.access.ask("GET", self.path(version))).body["items"]
+        assert one == listed
+        return one["apiVersion"].rpartition("/")[2], one["spec"]
+
+    async def change(self, patch: Object) -> None:
+        answer = await self.access.ask("PATCH", self.definition, patch, kind=MERGE)
+        assert answer.status == 200, answer.raw
+
+
+async def test_a_version_shows_what_its_schema_has_and_takes_nothing_from_another(
+    widgets: controlplane.Widgets,
+) -> None:
+    kind = Versions(widgets)
+    await kind.made()
+    assert await kind.seen("v1") == ("v1", {"size": 2})
+    await kind.change({"spec": {"names": {"shortNames": ["other"]}}})
+    assert await kind.seen("v1") == ("v1", {"size": 2})
+    assert await kind.seen("v2") == ("v2", {"size": 2, "extra": "e"})
+
+
+async def test_what_was_stored_in_another_version_is_shown_in_the_one_that_is_asked_for(
+    widgets: controlplane.Widgets,
+) -> None:
+    kind = Versions(widgets)
+    await kind.made()
+    versions = (await kind.access.ask("GET", kind.definition)).body["spec"]["versions"]
+    changed = [{**version, "storage": version["name"] == "v1"} for version in versions]
+    await kind.change({"spec": {"versions": changed}})
+    assert await kind.seen("v2") == ("v2", {"size": 2, "extra": "e"})
+    assert await kind.seen("v1") == ("v1", {"size": 2})
