@@ -1,9 +1,11 @@
 """Bytes of a request to JSON values and back: JSON, YAML, and the errors for what is neither.
 
 Called by `decoding` (objects) and `patches`. Knows nothing of kinds. Numbers with an integral
-value become integers, as they do in kube-apiserver, so that `2.0` is stored as `2`.
+value become integers, as they do in kube-apiserver, so that `2.0` is stored as `2`; what is no
+int64 becomes a double.
 """
 
+import collections
 import json
 import re
 from typing import Any, NoReturn
@@ -27,6 +29,11 @@ _ESCAPE = re.compile(
     r"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
+
+
+_LONG = re.compile(r"[0-9]{19}")
+"""In every text that has an integer beyond int64."""
+_INT64 = range(-(2**63), 2**63)
 
 
 class ParseError(ValueError):
@@ -54,8 +61,8 @@ def parse_json(raw: bytes) -> tuple[Any, Duplicates]:
             return found
         any_twice = True
         marked = _Twice(found)
-        names = [name for name, _ in pairs]
-        marked.twice = tuple(dict.fromkeys(name for name in names if names.count(name) > 1))
+        names = collections.Counter(name for name, _ in pairs)
+        marked.twice = tuple(name for name, count in names.items() if count > 1)
         return marked
 
     try:
@@ -63,7 +70,11 @@ def parse_json(raw: bytes) -> tuple[Any, Duplicates]:
         if not text.strip():
             raise ParseError("unexpected end of JSON input")
         value = json.loads(
-            text, object_pairs_hook=build, parse_float=_number, parse_constant=_refuse
+            text,
+            object_pairs_hook=build,
+            parse_float=_number,
+            parse_int=_integer if _LONG.search(text) else None,
+            parse_constant=_refuse,
         )
     except json.JSONDecodeError as error:
         raise ParseError(_as_go_says(error)) from None
@@ -106,6 +117,12 @@ def _number(text: str) -> int | float:
     return int(value) if value.is_integer() and abs(value) < 1 << 53 else value
 
 
+def _integer(text: str) -> int | float:
+    # Python takes its time over thousands of digits, and refuses more: those are doubles anyhow.
+    value = int(text) if len(text) <= len(str(_INT64.start)) else None
+    return value if value is not None and value in _INT64 else _number(text)
+
+
 def _refuse(text: str) -> NoReturn:
     raise ParseError(f"invalid character '{text[0]}' looking for beginning of value")
 
@@ -130,13 +147,29 @@ def _collect(value: Any, path: str, into: Duplicates) -> None:
 
 
 class _Loader(yaml.CSafeLoader):
-    """YAML as Kubernetes reads it: times stay strings."""
+    """YAML as Kubernetes reads it: times, `1:30` and `=` stay strings, `1e3` is a number."""
 
 
+_TAG = "tag:yaml.org,2002:"
+_NUMBERS = {
+    f"{_TAG}int": re.compile(r"[-+]?(0b[01_]+|0o[0-7]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)$"),
+    f"{_TAG}float": re.compile(
+        r"[-+]?(([0-9][0-9_]*\.[0-9_]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[0-9][0-9_]*[eE][-+]?[0-9]+"
+        r"|\.(inf|Inf|INF))$|\.(nan|NaN|NAN)$"
+    ),
+}
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    first: [
+        (tag, _NUMBERS.get(tag, regexp))
+        for tag, regexp in resolvers
+        if tag not in (f"{_TAG}timestamp", f"{_TAG}value")
+    ]
     for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
 }
+
+
+_NOT_OF_TAG = (ValueError, KeyError, AttributeError)
+"""What the loader raises for a value that is not what its tag says, as `!!int x`."""
 
 
 def parse_yaml(raw: bytes) -> Any:
@@ -150,7 +183,9 @@ def parse_yaml(raw: bytes) -> Any:
         value = yaml.load(raw, _Loader)  # noqa: S506 -- _Loader is a safe loader
         # Without aliases there are fewer values than bytes.
         found = _Budget(min(10 * len(raw) + 10_000, LIMIT)).plain(value)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except ParseError:
+        raise
+    except (yaml.YAMLError, RecursionError, *_NOT_OF_TAG) as error:
         raise ParseError(f"error converting YAML to JSON: yaml: {error}") from None
     if is_too_deep(found):  # by aliases
         raise ParseError("exceeded max depth")
@@ -185,8 +220,10 @@ class _Budget:
             return [self.plain(each) for each in value]
         if isinstance(value, float):
             return _number(repr(value))
-        if value is None or isinstance(value, (str, int)):
+        if value is None or isinstance(value, (str, bool)):
             return value
+        if isinstance(value, int):
+            return value if value in _INT64 else _number(str(value))
         raise ParseError(f"yaml: a value of type {type(value).__name__} has no form in JSON")
 
 

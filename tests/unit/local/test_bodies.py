@@ -1,5 +1,6 @@
 """Bodies of requests: JSON, YAML and Kubernetes' protobuf, and what is none of them."""
 
+import time
 from typing import Any
 
 import pytest
@@ -17,6 +18,9 @@ from controller.local import bodies, protobuf
         pytest.param(rb'["\ud83d\ude00"]', ["\U0001f600"], id="two halves are a character"),
         pytest.param(rb'{"\uD800": "a\udfffb"}', {"\ufffd": "a\ufffdb"}, id="one half is none"),
         pytest.param(rb'["\\ud800"]', [r"\ud800"], id="a backslash is no escape"),
+        pytest.param(b"[-9223372036854775808]", [-(2**63)], id="an int64 is exact"),
+        pytest.param(b"[9223372036854775808]", [2.0**63], id="what is none is a double"),
+        pytest.param(b"[1" + b"0" * 300 + b"]", [1e300], id="however long it is"),
     ],
 )
 def test_json(raw: bytes, value: Any) -> None:
@@ -41,6 +45,8 @@ def test_keys_that_stand_twice_are_named_with_their_path() -> None:
         (b"{nope", "invalid character 'n' looking for beginning of object key string"),
         (b"nope", "invalid character 'n' looking for beginning of value"),
         (b"[1e999]", "number 1e999 is out of range"),
+        (b"[" + b"9" * 400 + b"]", f"number {'9' * 400} is out of range"),
+        (b"[" + b"9" * 5000 + b"]", f"number {'9' * 5000} is out of range"),
         (b"[Infinity]", "invalid character 'I' looking for beginning of value"),
     ],
 )
@@ -57,10 +63,29 @@ def test_what_is_no_json_is_said_as_go_says_it(raw: bytes, message: str) -> None
         pytest.param(b"a: {1: x, false: y}", {"a": {"1": "x", "false": "y"}}, id="keys are texts"),
         pytest.param(b"a: &x [1]\nb: *x", {"a": [1], "b": [1]}, id="aliases are copied"),
         pytest.param(b'{"a": [1.0]}', {"a": [1]}, id="JSON is YAML"),
+        pytest.param(b"a: 1:30\nb: '1'\nc: =", {"a": "1:30", "b": "1", "c": "="}, id="texts"),
+        pytest.param(b"[1e3, 1E-3, -1_0, 010, 0x1F]", [1000, 0.001, -10, 8, 31], id="numbers"),
+        pytest.param(b"a: 9223372036854775808", {"a": 2.0**63}, id="no int64 is a double"),
     ],
 )
 def test_yaml(raw: bytes, value: Any) -> None:
     assert bodies.parse_yaml(raw) == value
+
+
+@pytest.mark.parametrize(
+    "raw", [b"!!int x", b"!!float x", b"!!bool x", b"!!timestamp x", b"!!binary x", b"9" * 5000]
+)
+def test_yaml_that_is_not_what_its_tag_says_is_refused(raw: bytes) -> None:
+    with pytest.raises(bodies.ParseError):
+        bodies.parse_yaml(raw)
+
+
+def test_one_key_that_stands_twice_among_many_takes_no_longer_to_find() -> None:
+    raw = b"{" + b",".join(b'"f%d":1' % n for n in range(30_000)) + b',"f7":1}'
+    start = time.process_time()
+    _, duplicates = bodies.parse_json(raw)
+    assert list(duplicates) == ["f7"]
+    assert time.process_time() - start < 1
 
 
 def field(number: int, value: bytes | int) -> bytes:
