@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from controller.local import fielderrors, objects, requests, selection, statuses
+from controller.local import bodies, fielderrors, objects, requests, selection, statuses
 
 Object = dict[str, Any]
 
@@ -48,6 +48,8 @@ def page(store: objects.Objects, call: requests.Call) -> Page:
             raise statuses.bad_request(
                 "specifying resource version is not allowed when using continue"
             )
+        if version > store.version:
+            raise statuses.too_large_version(version, store.version)
         start = chosen.prefix + start
     else:
         version, start = _version(store, call), chosen.prefix
@@ -126,9 +128,16 @@ def _encode(version: int, start: str) -> str:
 
 def _decode(token: str) -> tuple[int, str]:
     try:
-        found = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        return int(found["rv"]), str(found["start"]).removeprefix("/")
-    except (ValueError, KeyError, TypeError) as error:
+        found, _ = bodies.parse_json(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        if not isinstance(found, dict):
+            raise ValueError("it is no object")
+        version, start = found.get("rv"), found.get("start")
+        if type(version) is not int or version < 1:
+            raise ValueError("incorrect encoded start resourceVersion (version meta.k8s.io/v1)")
+        if not isinstance(start, str) or not start:
+            raise ValueError("encoded start key empty (version meta.k8s.io/v1)")
+    except ValueError as error:
         raise statuses.bad_request(
             f"invalid continue token: continue key is not valid: {error}"
         ) from None
+    return version, start.removeprefix("/")

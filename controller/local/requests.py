@@ -5,12 +5,18 @@ handlers see a `Call`. Reading bodies is in `decoding`. No state.
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from controller.local import fielderrors, resources, statuses
 
 Object = dict[str, Any]
+
+_NUMBER = re.compile(r"[-+]?[0-9]+")
+_INT64 = range(-(2**63), 2**63)
+_DIGITS = 20
+"""As many as the longest number of 64 bits has, with its sign."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,16 +62,16 @@ class Query:
         return name in self._found and self._found[name].lower() not in ("0", "f", "false")
 
     def number(self, name: str) -> int:
-        """A whole number; 0 when missing."""
+        """An int64; 0 when missing."""
         text = self.text(name)
         if not text:
             return 0
-        try:
-            return int(text)
-        except ValueError:
-            raise statuses.bad_request(
-                f'strconv.ParseInt: parsing "{text}": invalid syntax'
-            ) from None
+        if not _NUMBER.fullmatch(text):
+            raise statuses.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+        # Of thousands of digits Python makes no number.
+        if len(text) > _DIGITS or int(text) not in _INT64:
+            raise statuses.bad_request(f'strconv.ParseInt: parsing "{text}": value out of range')
+        return int(text)
 
     @property
     def watch(self) -> bool:
@@ -76,10 +82,12 @@ class Query:
         text = self.text("resourceVersion")
         if not text:
             return None
-        if not text.isascii() or not text.isdigit():
+        known = text.isascii() and text.isdigit()
+        if not known or len(text) > _DIGITS:
+            why = "value out of range" if known else "invalid syntax"
             message = (
                 f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": '
-                "invalid syntax"
+                f"{why}"
             )
             raise statuses.ApiError(500, "", message)
         return int(text)

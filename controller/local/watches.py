@@ -65,6 +65,7 @@ class Watches:
 def _check(call: requests.Call) -> None:
     """Refuse combinations of options that make no sense, as kube-apiserver does."""
     call.query.version()
+    call.query.number("timeoutSeconds")
     match = call.query.text("resourceVersionMatch")
     errors = []
     if call.query.text("sendInitialEvents"):

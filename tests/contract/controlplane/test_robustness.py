@@ -1,5 +1,6 @@
 """Requests that make no sense are refused by name: no input may be an internal error."""
 
+import base64
 import functools
 import json
 import random
@@ -123,6 +124,36 @@ async def test_a_body_that_is_nothing_is_a_bad_request(
 ) -> None:
     answer = await widgets.access.ask("POST", widgets.path, raw, kind=kind)
     assert answer.status in (400, 415), answer.raw
+    assert answer.body["kind"] == "Status"
+
+
+def continuing(text: str) -> str:
+    return "continue=" + base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    ("query", "statuses"),
+    [
+        ("limit=1_0", (400,)),
+        ("limit=" + "9" * 5000, (400,)),
+        ("timeoutSeconds=" + "9" * 400 + "&watch=1", (400,)),
+        ("timeoutSeconds=soon&watch=1", (400,)),
+        ("resourceVersion=" + "9" * 5000, (500,)),  # so does Kubernetes, and says why
+        (continuing('{"v":"meta.k8s.io/v1","rv":1e999,"start":"a"}'), (400,)),
+        (continuing('{"v":"meta.k8s.io/v1","rv":"1","start":"a"}'), (400,)),
+        (continuing('{"v":"meta.k8s.io/v1","rv":0,"start":"a"}'), (400,)),
+        (continuing('{"v":"meta.k8s.io/v1","rv":1,"start":""}'), (400,)),
+        (continuing("[]"), (400,)),
+        (continuing("[" * 4000), (400,)),
+        (continuing('{"v":"meta.k8s.io/v1","rv":99999999999,"start":"a"}'), (410, 500, 504)),
+        ("continue=%C3%A4", (400,)),
+    ],
+)
+async def test_a_query_that_makes_no_sense_is_refused_by_name(
+    widgets: controlplane.Widgets, query: str, statuses: tuple[int, ...]
+) -> None:
+    answer = await widgets.access.ask("GET", f"{widgets.path}?{query}")
+    assert answer.status in statuses, answer.raw[:300]
     assert answer.body["kind"] == "Status"
 
 
