@@ -5,9 +5,11 @@ list of thousands costs no parsing.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import itertools
+import re
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -27,6 +29,8 @@ Object = dict[str, Any]
 
 JSON = "application/json"
 YAML = "application/yaml"
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,10 +69,30 @@ def respond(
     if media == YAML:
         raw = bodies.dump_yaml(bodies.parse_json(raw)[0])
     response = web.Response(body=raw, status=status, content_type=media)
-    for text in warnings:
+    for text in told(warnings):
         quoted = text.replace("\\", "\\\\").replace('"', '\\"')
         response.headers.add("Warning", f'299 - "{quoted}"')
     return response
+
+
+_MOST_WARNINGS: Final = 50
+"""Clients take a hundred headers and no more; kube-apiserver does not look at that."""
+_MOST_CHARACTERS: Final = 4 * 1024
+_LONGEST_OF_MANY: Final = 256
+
+
+def told(warnings: Iterable[str]) -> list[str]:
+    """The warnings that are sent: each once, none with control characters, not too many.
+
+    Of more than _MOST_CHARACTERS in all each is cut short, and the last ones are left out.
+    """
+    fit = [text for text in dict.fromkeys(warnings) if text and not _CONTROL.search(text)]
+    fit = fit[:_MOST_WARNINGS]
+    if sum(map(len, fit)) <= _MOST_CHARACTERS:
+        return fit
+    cut = [text[:_LONGEST_OF_MANY] for text in fit]
+    lengths = itertools.accumulate(map(len, cut), initial=0)
+    return [text for text, before in zip(cut, lengths, strict=False) if before < _MOST_CHARACTERS]
 
 
 class Presenter:

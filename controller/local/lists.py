@@ -129,9 +129,8 @@ def _encode(version: int, start: str) -> str:
 def _decode(token: str) -> tuple[int, str]:
     try:
         found, _ = bodies.parse_json(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        if not isinstance(found, dict):
-            raise ValueError("it is no object")
-        version, start = found.get("rv"), found.get("start")
+        known = found if isinstance(found, dict) else {}
+        version, start = known.get("rv"), known.get("start")
         if type(version) is not int or version < 1:
             raise ValueError("incorrect encoded start resourceVersion (version meta.k8s.io/v1)")
         if not isinstance(start, str) or not start:

@@ -69,7 +69,9 @@ class Versions:
         definition["spec"]["versions"] = [first, {**second, "name": "v2"}]
         answer = await self.access.ask("POST", DEFINITIONS, definition)
         assert answer.status == 201, answer.raw
-        while (await self.access.ask("GET", self.path("v2"))).status != 200:
+        for _ in range(200):
+            if (await self.access.ask("GET", self.path("v2"))).status == 200:
+                break
             await asyncio.sleep(0.05)
         body = {"apiVersion": f"{self.group}/v2", "kind": "Widget", "metadata": {"name": "one"}}
         body["spec"] = {"extra": "e", "size": 2}

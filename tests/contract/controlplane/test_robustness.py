@@ -13,9 +13,7 @@ from tests.support import controlplane
 Object = dict[str, Any]
 
 REQUESTS = 400
-embedded_only = pytest.mark.skipif(
-    controlplane.is_named(), reason="kube-apiserver takes 10,000 objects in one another"
-)
+embedded_only = pytest.mark.skipif(controlplane.is_named(), reason="a limit of the embedded one")
 
 _VALUES: tuple[Any, ...] = (
     *(None, 0, -1, 1.5, True, "", "x", "a" * 300, "2026-01-01T00:00:00Z"),
@@ -155,6 +153,30 @@ async def test_a_query_that_makes_no_sense_is_refused_by_name(
     answer = await widgets.access.ask("GET", f"{widgets.path}?{query}")
     assert answer.status in statuses, answer.raw[:300]
     assert answer.body["kind"] == "Status"
+
+
+@pytest.mark.parametrize(
+    ("unknown", "told"),
+    [
+        (["a"], ['299 - "unknown field \\"spec.a\\""']),
+        (["a\nSet-Cookie: b", "\x00", "c"], ['299 - "unknown field \\"spec.c\\""']),
+        (["x" * 20_000], ['299 - "unknown field \\"spec.' + "x" * 236 + '"']),
+    ],
+)
+async def test_a_warning_fits_into_its_header(
+    widgets: controlplane.Widgets, unknown: list[str], told: list[str]
+) -> None:
+    answer = await widgets.access.ask(
+        "POST", widgets.path, widgets.widget("one", **dict.fromkeys(unknown, 1))
+    )
+    assert (answer.status, answer.warnings) == (201, told)
+
+
+@embedded_only
+async def test_there_are_no_more_warnings_than_clients_take(widgets: controlplane.Widgets) -> None:
+    fields = {f"f{number}": 1 for number in range(2_000)}
+    answer = await widgets.access.ask("POST", widgets.path, widgets.widget("one", **fields))
+    assert (answer.status, len(answer.warnings)) == (201, 50)
 
 
 async def test_yaml_aliases_cannot_blow_up(widgets: controlplane.Widgets) -> None:
