@@ -93,6 +93,12 @@ def dns_subdomain(name: str, prefix: bool = False) -> list[str]:
     return found
 
 
+def path_segment(name: str, prefix: bool = False) -> list[str]:
+    """What is wrong with a name of which only a path is asked (resources in others)."""
+    found = [f"may not be '{name}'"] if name in (".", "..") and not prefix else []
+    return found + [f"may not contain '{part}'" for part in "/%" if part in name]
+
+
 def _masked(name: str, prefix: bool) -> str:
     # A generateName may end in a dash: the generated part follows it.
     return name[:-1] + "a" if prefix and len(name) > 1 and name.endswith("-") else name

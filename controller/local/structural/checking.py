@@ -6,6 +6,7 @@ alternatives of anyOf and oneOf the one with the fewest errors explains itself. 
 did not change is not checked again (Kubernetes calls it ratcheting).
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -122,7 +123,7 @@ def _check_number(value: float, node: Node, path: str, errors: list[FieldError])
         return
     printed = fielderrors.printed
     factor, most, least = map(schema.get, ("multipleOf", "maximum", "minimum"))
-    if factor and not (value / factor).is_integer():
+    if factor and not _is_multiple(value, factor):
         errors.append(_invalid(path, value, f"should be a multiple of {printed(factor)}"))
     if most is not None:
         exclusive = bool(schema.get("exclusiveMaximum"))
@@ -134,6 +135,14 @@ def _check_number(value: float, node: Node, path: str, errors: list[FieldError])
         if value < least or (exclusive and value == least):
             than = "greater than" if exclusive else "greater than or equal to"
             errors.append(_invalid(path, value, f"should be {than} {printed(least)}"))
+
+
+def _is_multiple(value: float, factor: float) -> bool:
+    if isinstance(value, int) and isinstance(factor, int):
+        return value % factor == 0
+    # Counted so that 0.3 is a multiple of 0.1, though not to the last bit.
+    times = value * (1 / factor) if factor < 1 else value / factor
+    return math.isfinite(times) and math.isclose(times, round(times))
 
 
 def _in_range(value: float, form: str) -> bool:

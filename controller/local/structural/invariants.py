@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from controller.local import fielderrors, metadata
+from controller.local import fielderrors, metadata, typed
 from controller.local.fielderrors import FieldError
 from controller.local.structural.nodes import Node
 
@@ -63,13 +63,20 @@ def _check_unique(value: Sequence[Any], node: Node, path: str) -> list[FieldErro
 
 def _check_embedded(value: dict[str, Any], path: str) -> list[FieldError]:
     found = []
-    if not value.get("apiVersion"):
-        found.append(fielderrors.required(f"{path}.apiVersion", "must not be empty"))
-    if not value.get("kind"):
-        found.append(fielderrors.required(f"{path}.kind", "must not be empty"))
-    meta = value.get("metadata")
-    if isinstance(meta, dict) and meta.get("name"):
-        namespaced = bool(meta.get("namespace"))
-        wrong = metadata.check(value, None, namespaced)
-        found += [FieldError(f"{path}.{e.field}", e.reason, e.message) for e in wrong]
-    return found
+    for name in ("apiVersion", "kind"):
+        part = value.get(name)
+        if part is None or part == "":
+            found.append(fielderrors.required(f"{path}.{name}", "must not be empty"))
+        elif not isinstance(part, str):
+            found.append(fielderrors.invalid(f"{path}.{name}", part, "must be a string"))
+    given = value.get("metadata")
+    if given is None:
+        return found
+    try:
+        meta = typed.METADATA(given, ("ObjectMeta", "metadata"), [])
+    except typed.MismatchError as error:
+        return [*found, fielderrors.invalid(f"{path}.metadata", given, str(error))]
+    # An embedded resource needs no name.
+    whole = {"metadata": {"name": "none", **meta}}
+    wrong = metadata.check(whole, None, bool(meta.get("namespace")), metadata.path_segment)
+    return found + [FieldError(f"{path}.{e.field}", e.reason, e.message) for e in wrong]

@@ -164,6 +164,12 @@ def test_defaults_reach_into_lists_and_maps_and_are_copies() -> None:
 
 
 NUMBER = {"type": "number"}
+EMBEDDED = {
+    "type": "object",
+    "x-kubernetes-embedded-resource": True,
+    "x-kubernetes-preserve-unknown-fields": True,
+}
+RESOURCE = {"apiVersion": "v1", "kind": "X"}
 ROWS: list[tuple[str, dict[str, Any], Any, list[str]]] = [
     ("an exclusive bound", {**NUMBER, "maximum": 3, "exclusiveMaximum": True}, 3,
      ["spec: Invalid value: 3: spec in body should be less than 3"]),
@@ -171,6 +177,12 @@ ROWS: list[tuple[str, dict[str, Any], Any, list[str]]] = [
      ["spec: Invalid value: 0.5: spec in body should be greater than 0.5"]),
     ("a multiple", {"type": "integer", "multipleOf": 3}, 4,
      ["spec: Invalid value: 4: spec in body should be a multiple of 3"]),
+    ("a multiple of a fraction", {**NUMBER, "multipleOf": 0.1}, 0.3, []),
+    ("a multiple of a small one", {**NUMBER, "multipleOf": 0.01}, 1.1, []),
+    ("no multiple of a fraction", {**NUMBER, "multipleOf": 0.1}, 0.35,
+     ["spec: Invalid value: 0.35: spec in body should be a multiple of 0.1"]),
+    ("more than a double counts", {**NUMBER, "multipleOf": 0.1}, 1e308,
+     ["spec: Invalid value: 1e+308: spec in body should be a multiple of 0.1"]),
     ("an integer written as a float", {"type": "integer"}, 2.0, []),
     ("a boolean is no integer", {"type": "integer"}, True,
      ['spec: Invalid value: "boolean": spec in body must be of type integer: "boolean"']),
@@ -216,6 +228,25 @@ ROWS: list[tuple[str, dict[str, Any], Any, list[str]]] = [
      [{"k": "a"}, {"k": "a", "v": 1}], ['spec[1]: Duplicate value: {"k":"a"}']),
     ("an embedded resource", {"type": "object", "x-kubernetes-embedded-resource": True},
      {"kind": "X"}, ["spec.apiVersion: Required value: must not be empty"]),
+    ("one whose kind is no text", EMBEDDED, {**RESOURCE, "kind": 1},
+     ["spec.kind: Invalid value: 1: must be a string"]),
+    ("one whose metadata is none", EMBEDDED, {**RESOURCE, "metadata": "m"},
+     ['spec.metadata: Invalid value: "m": json: cannot unmarshal string into Go struct field '
+      "ObjectMeta of type v1.ObjectMeta"]),
+    ("one whose labels are a list", EMBEDDED, {**RESOURCE, "metadata": {"labels": ["a"]}},
+     ['spec.metadata: Invalid value: {"labels":["a"]}: json: cannot unmarshal array into Go struct '
+      "field ObjectMeta.labels of type map[string]string"]),
+    ("one whose name is a number", EMBEDDED, {**RESOURCE, "metadata": {"name": 5}},
+     ['spec.metadata: Invalid value: {"name":5}: json: cannot unmarshal number into Go struct '
+      "field ObjectMeta.name of type string"]),
+    ("one whose name is no path", EMBEDDED, {**RESOURCE, "metadata": {"name": "a/B"}},
+     ["spec.metadata.name: Invalid value: \"a/B\": may not contain '/'"]),
+    ("one with any other name", EMBEDDED, {**RESOURCE, "metadata": {"name": "a_B"}}, []),
+    ("one with a bad label and no name", EMBEDDED, {**RESOURCE, "metadata": {"labels": {"a": "/"}}},
+     ['spec.metadata.labels: Invalid value: "/": a valid label must be an empty string or consist '
+      "of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
+      "character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+      "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"]),
 ]  # fmt: skip
 
 
