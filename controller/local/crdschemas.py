@@ -66,6 +66,12 @@ def below(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:
             yield f"{path}.{name}", schema[name]
 
 
+def _items(schema: Schema) -> Schema:
+    """The schema of the items; an array of schemas is refused elsewhere."""
+    found = schema.get("items")
+    return found if isinstance(found, Mapping) else {}
+
+
 def _junctors(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:
     for name in _JUNCTORS:
         for index, part in enumerate(schema.get(name) or ()):
@@ -124,7 +130,7 @@ def _check_ownership(schema: Schema, path: str) -> Iterator[FieldError]:
         detail = "must not be empty if x-kubernetes-list-type is map"
         yield fielderrors.required(where, detail)
     elif keys:
-        yield from _check_keys(schema.get("items") or {}, keys, path)
+        yield from _check_keys(_items(schema), keys, path)
 
 
 def _check_keys(items: Schema, keys: list[str], path: str) -> Iterator[FieldError]:
@@ -243,7 +249,7 @@ def _check_nested(schema: Schema, outer: Schema, path: str) -> Iterator[FieldErr
         if not outer.get("items"):
             detail = f"because it is defined in {path}.items"
             yield fielderrors.required(f"{outside}.items", detail)
-        yield from _check_nested(schema["items"], outer.get("items") or {}, f"{path}.items")
+        yield from _check_nested(schema["items"], _items(outer), f"{path}.items")
 
 
 def _check_defaults(schema: Schema, path: str) -> Iterator[FieldError]:

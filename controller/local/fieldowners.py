@@ -56,15 +56,17 @@ def without(entries: Entries, fields: Fields) -> Entries:
 def decoded(given: Any) -> Entries:
     """Entries by key; [{}] (somebody resets the field) has none. Raises FieldsError."""
     found: Entries = {}
-    for raw in given or ():
+    for raw in () if given == [{}] else given or ():
         if not isinstance(raw, dict):
             raise fieldsets.FieldsError("an entry of managedFields is an object")
-        if not raw.get("operation"):
-            continue
+        if raw.get("operation") not in ("Apply", "Update"):
+            raise fieldsets.FieldsError("operation must be `Apply` or `Update`")
+        if not raw.get("apiVersion") or raw.get("fieldsType") != "FieldsV1":
+            raise fieldsets.FieldsError("apiVersion and fieldsType FieldsV1 must be there")
         entry = Entry(
             str(raw.get("manager") or "unknown"),
             str(raw["operation"]),
-            str(raw.get("apiVersion") or ""),
+            str(raw["apiVersion"]),
             str(raw.get("subresource") or ""),
             str(raw.get("time") or ""),
             fieldsets.parsed(raw.get("fieldsV1") or {}),

@@ -43,7 +43,7 @@ def parsed(fields: Any) -> Fields:
 def _is_item(kind: str, text: str) -> bool:
     try:
         return isinstance(json.loads(text), dict) is (kind == "k")
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

@@ -109,7 +109,7 @@ def _schema_or_texts(value: typed.Value, place: typed.Place, unknown: typed.Unkn
 
 
 _SCHEMAS = typed.listed(_schema, "v1.JSONSchemaProps")
-_SCHEMA_MAP = typed.mapped(_schema, "v1.JSONSchemaProps")
+_SCHEMA_MAP = typed.mapped(_schema, "v1.JSONSchemaProps", zero={})
 
 _RULE = typed.struct(
     "v1.ValidationRule",
@@ -152,7 +152,7 @@ _PROPS = typed.struct(
         "items": _schema_or_list,
         "not": _schema,
         **dict.fromkeys(("additionalProperties", "additionalItems"), _schema_or_flag),
-        "dependencies": typed.mapped(_schema_or_texts, "v1.JSONSchemaPropsOrStringArray"),
+        "dependencies": typed.mapped(_schema_or_texts, "v1.JSONSchemaPropsOrStringArray", zero={}),
         "externalDocs": typed.struct(
             "v1.ExternalDocumentation", dict.fromkeys(("description", "url"), typed.string)
         ),

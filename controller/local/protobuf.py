@@ -32,26 +32,33 @@ class Field:
     mapped: bool = False
 
 
+def _raw(value: Any) -> bytes:
+    if not isinstance(value, bytes):
+        raise FormatError("a number stands where bytes are expected")
+    return value
+
+
 def _text(value: Any) -> str:
-    return bytes(value).decode()
+    return _raw(value).decode()
 
 
 def _data(value: Any) -> str:
-    return base64.b64encode(value).decode()
+    return base64.b64encode(_raw(value)).decode()
 
 
 def _integer(value: Any) -> int:
-    number = int(value)
-    return number - (1 << 64) if number >> 63 else number
+    if not isinstance(value, int):
+        raise FormatError("bytes stand where a number is expected")
+    return value - (1 << 64) if value >> 63 else value
 
 
 def _flag(value: Any) -> bool:
-    return bool(value)
+    return _integer(value) != 0
 
 
 def _time(digits: int) -> Read:
     def read(value: Any) -> str | None:
-        found = {number: _integer(each) for number, each in _fields(value)}
+        found = {number: _integer(each) for number, each in _fields(value) if number in (1, 2)}
         if not found.get(1):
             return None
         moment = datetime.fromtimestamp(found[1], UTC)
@@ -184,21 +191,21 @@ def parse(raw: bytes) -> Object | None:
     if not raw.startswith(MAGIC):
         raise FormatError("the provided data does not appear to be a protobuf message")
     try:
-        envelope = dict(_fields(raw[len(MAGIC) :]))
+        envelope = dict(_fields(raw.removeprefix(MAGIC)))
         type_meta = _message(_texts("apiVersion", "kind"))(envelope.get(1, b""))
         version, kind = type_meta.get("apiVersion", ""), type_meta.get("kind", "")
         fields = _KINDS.get(f"{version}/{kind}")
         if fields is None:
             return None
         found: Object = _message({1: Field("metadata", _METADATA)} | fields)(envelope.get(2, b""))
-    except (IndexError, TypeError, ValueError, OverflowError) as error:
+    except (IndexError, OSError, ValueError, OverflowError) as error:
         raise FormatError(f"the message cannot be read: {error}") from None
     return found | {"apiVersion": version, "kind": kind}
 
 
 def _fields(raw: Any) -> Iterator[tuple[int, Any]]:
     """Numbers and values of a message's fields."""
-    view, at = memoryview(raw), 0
+    view, at = memoryview(_raw(raw)), 0
     while at < len(view):
         tag, at = _varint(view, at)
         if tag & 7 == 0:

@@ -134,14 +134,14 @@ def listed(item: Type, name: str) -> Type:
     return check
 
 
-def mapped(item: Type, name: str) -> Type:
-    """A map of strings; `name` is the values' Go type."""
+def mapped(item: Type, name: str, zero: Value = "") -> Type:
+    """A map of strings; `name` is the values' Go type, `zero` what a null is of that type."""
 
     def check(value: Value, place: Place, unknown: Unknown) -> Value:
         if not isinstance(value, dict):
             raise mismatch(value, place, f"map[string]{name}")
         return {
-            key: ("" if each is None else item(each, (place[0], f"{place[1]}.{key}"), unknown))
+            key: item(zero if each is None else each, (place[0], f"{place[1]}.{key}"), unknown)
             for key, each in value.items()
         }
 

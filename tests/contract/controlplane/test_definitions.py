@@ -48,6 +48,41 @@ async def test_a_status_that_says_too_little_leaves_the_kind_served(
     await widgets.create("one")
 
 
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        (None, "properties[odd].type: Required value: must not be empty for specified object"),
+        ({"type": "array", "items": [{"type": "string"}]}, "items must be a schema object"),
+        (
+            {
+                "type": "array",
+                "items": [{"type": "object"}],
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["a"],
+            },
+            "items must be a schema object",
+        ),
+        (
+            {
+                "type": "object",
+                "properties": {"l": {"type": "array", "items": [{"type": "string"}]}},
+                "allOf": [{"properties": {"l": {"items": {"minLength": 1}}}}],
+            },
+            "items must be a schema object",
+        ),
+    ],
+)
+async def test_a_schema_that_is_none_is_refused_by_name(
+    widgets: controlplane.Widgets, field: Any, told: str
+) -> None:
+    definition = controlplane.widget_definition(f"other.{widgets.group}")
+    schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    schema["properties"]["spec"]["properties"]["odd"] = field
+    answer = await widgets.access.ask("POST", DEFINITIONS, definition)
+    assert answer.status in (400, 422), answer.raw
+    assert told in answer.body["message"]
+
+
 class Versions:
     """A kind in two versions with one scope; v2, in which objects are stored, has `extra` too."""
 

@@ -153,3 +153,21 @@ def test_a_message_with_a_wrong_byte_is_no_other_error() -> None:
                 protobuf.parse(bytes(broken))
             except protobuf.FormatError:
                 continue
+
+
+HUGE = b"\xff" * 8 + b"\x7f"
+"""The greatest number of 63 bits, as a varint."""
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(field(1, bytes([1 << 3]) + HUGE[-6:]), id="a name of as many bytes"),
+        pytest.param(bytes([2 << 3]) + HUGE, id="a map that is a number"),
+        pytest.param(field(1, field(8, bytes([1 << 3]) + HUGE)), id="a time in a far year"),
+        pytest.param(field(1, field(7, b"12")), id="a generation that is a text"),
+    ],
+)
+def test_a_message_whose_fields_are_of_other_types_is_refused(raw: bytes) -> None:
+    with pytest.raises(protobuf.FormatError):
+        protobuf.parse(message("v1", "Secret", raw))

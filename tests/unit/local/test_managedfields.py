@@ -249,10 +249,26 @@ def test_managed_fields_in_an_update_count() -> None:
     assert managed(managedfields.updated(obj, left_out, by("x"), SCHEMA)) == managed(obj)
 
 
+APPLIED: dict[str, Any] = {
+    "manager": "m",
+    "operation": "Apply",
+    "apiVersion": VERSION,
+    "fieldsType": "FieldsV1",
+    "fieldsV1": {"f:spec": {}},
+}
+
+
 @pytest.mark.parametrize(
     "entry",
-    ["text", {"operation": "Apply", "fieldsV1": "x"}, {"operation": "Apply", "fieldsV1": {"x": {}}}]
-    + [{"operation": "Apply", "fieldsV1": {key: {}}} for key in ("k:{", "k:[]", "v:{}", "f")],
+    [
+        "text",
+        {**APPLIED, "fieldsV1": "x"},
+        *({**APPLIED, "fieldsV1": {key: {}}} for key in ("x", "k:{", "k:[]", "v:{}", "f")),
+        {**APPLIED, "fieldsV1": {"k:" + '{"a":' * 3_000: {}}},
+        {**APPLIED, "operation": "Patch"},
+        {**APPLIED, "fieldsType": "FieldsV2"},
+        {**APPLIED, "apiVersion": ""},
+    ],
 )
 def test_managed_fields_that_make_no_sense_are_ignored(entry: Any) -> None:
     obj = managedfields.updated(None, parts(map={"k": "1"}), by("one"), SCHEMA)
