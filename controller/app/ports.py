@@ -81,11 +81,15 @@ class StoreWriter:
                 await self._store.look(kinds.DEPLOYMENTS, tool, found.name, found.uid)
 
     async def delete(self, tool: str, name: str, uid: str) -> None:
-        """Delete a deployment; one that is gone, or another of that name, is no error."""
+        """Delete a deployment; one that is gone is no error."""
         try:
             await self._store.delete(kinds.DEPLOYMENTS, tool, name, uid)
-        except (errors.NotFound, errors.Conflict):
+        except errors.NotFound:
             return
+        except errors.Conflict:  # another of that name, or the server was not able to do it now
+            with contextlib.suppress(EdgeError):
+                await self._store.look(kinds.DEPLOYMENTS, tool, name, uid)
+            raise
         except Terminal as refused:
             # No deployment fails by this, so nobody would hear of it: the loop tells of what fails.
             raise Transient(refused.reason, refused.message) from refused

@@ -61,7 +61,12 @@ def test_conflicts_are_looked_at_again(scenario: Scenario, tried: Tried) -> None
         for times in (1, 3, 10)
         if at + times <= len(writes)
     ]
-    plans = trials.sample(everything, bounded=1, whole=30)
+    of_the_control_plane = [e for e in trials.reference(scenario).changes if e.neighbour == "kube"]
+    everything += [
+        (Fault("refused", at, "409", path="/apis/"),)
+        for at in range(1, len(of_the_control_plane) + 1)
+    ]
+    plans = trials.sample(everything, bounded=1, whole=45)
     wrong = failures(scenario, plans)
     tried("conflicts", len(plans), wrong)
     assert wrong == {}

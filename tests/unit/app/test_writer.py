@@ -77,10 +77,20 @@ async def test_what_may_not_be_deleted_is_tried_again_and_told_to_the_operator()
 
 
 @virtual_time
-async def test_what_is_gone_or_another_by_now_needs_no_deletion() -> None:
+async def test_a_deletion_that_meets_a_conflict_is_tried_again_with_what_is_there_now() -> None:
     async with world() as w:
         seen = await w.deployment()
-        await w.writer.delete("x", seen.name, "uid-of-another")
+        w.kube.fail("DELETE", fakekube.status(409, "Conflict"))
+        for uid in (seen.metadata.uid, "of-another"):
+            with pytest.raises(errors.Conflict):
+                await w.writer.delete("x", seen.name, uid)
+        assert [one.metadata.uid for one in w.held()] == [seen.metadata.uid]
+
+
+@virtual_time
+async def test_what_is_gone_needs_no_deletion() -> None:
+    async with world() as w:
+        seen = await w.deployment()
         await w.writer.delete("x", seen.name, seen.metadata.uid)
         await w.writer.delete("x", seen.name, seen.metadata.uid)
         assert (w.held(), w.kube.objects) == ([], {})
