@@ -173,10 +173,11 @@ class World:
         }
         await self.ask("POST", _path("tooldeployments", tool), body)
 
-    async def cancel(self, name: str, tool: str = TOOL) -> None:
-        """Set spec.cancel."""
+    async def cancel(self, name: str, tool: str = TOOL) -> bool:
+        """Set spec.cancel; whether it came before the end."""
         path = f"{_path('tooldeployments', tool)}/{self.names[name]}"
-        await self.ask("PATCH", path, {"spec": {"cancel": True}}, "merge")
+        found = await self.ask("PATCH", path, {"spec": {"cancel": True}}, "merge")
+        return not kinds.DEPLOYMENTS.read(_typed(found)).final
 
     async def delete(self, name: str, tool: str = TOOL) -> None:
         """Delete a ToolDeployment."""
