@@ -5,6 +5,7 @@ granular and lists atomic. Semantics as in sigs.k8s.io/structured-merge-diff/typ
 never changed in place, and results may share parts with what was given.
 """
 
+import collections
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
@@ -120,12 +121,13 @@ def merge(live: Any, applied: Any, node: Node | None) -> Any:
 
 def _merged_order(live: list[str], applied: list[str]) -> Iterator[str]:
     """Applied items in their order, and between them the others where they were."""
-    shared = [element for element in applied if element in live]
+    there, wanted = set(live), set(applied)
+    shared = collections.deque(element for element in applied if element in there)
     at, given = 0, 0
     done: set[str] = set()
     while at < len(live) or given < len(applied):
         mine = live[at] if at < len(live) else None
-        if mine is not None and mine not in applied:
+        if mine is not None and mine not in wanted:
             yield mine
             at += 1
         elif mine is not None and (
@@ -138,7 +140,7 @@ def _merged_order(live: list[str], applied: list[str]) -> Iterator[str]:
             done.add(theirs)
             given += 1
             if shared and shared[0] == theirs:
-                del shared[0]
+                shared.popleft()
 
 
 def remove(value: Any, gone: Fields, node: Node | None) -> Any:

@@ -199,6 +199,14 @@ def test_the_order_of_the_applied_list_wins_and_others_stay_where_they_were() ->
     assert put(live, "two", set=["c", "x", "a"])["spec"] == {"set": ["b", "c", "x", "a"]}
 
 
+def test_applying_a_long_list_again_takes_no_longer_for_its_length() -> None:
+    items = [f"item-{number}" for number in range(10_000)]
+    live = put(None, "one", set=items)
+    start = time.process_time()
+    assert put(live, "one", set=items[::-1])["spec"] == {"set": items[::-1]}
+    assert time.process_time() - start < 1
+
+
 def test_an_update_takes_the_fields_it_changes_and_conflicts_name_its_version() -> None:
     obj = put(None, "one", list=[{"name": "a", "v": 1}])
     new = copy.deepcopy(obj)
