@@ -1,9 +1,10 @@
-"""The JSONPath that CRDs use for printer columns and selectable fields.
+"""The JSONPath that CRDs use for printer columns.
 
-Fields by dot (``\\.`` for a dot in a name) or bracket, places in lists, ``[*]`` and filters as
-``[?(@.type=="Ready")]``: what Kubernetes calls a simple JSONPath. Used by tables, selectors'
-callers and the checks of CRDs. (RFC 9535 libraries know neither the escape nor names with a
-slash or dash after a dot.)
+Fields by dot (``\\.`` for a dot in a name) or bracket, at any depth (``..name``), places and parts
+of lists (``[-1:]``), several of them (``[0,2]``), ``[*]``, and filters as
+``[?(@.type=="Ready")]`` or ``[?(@.type)]``: what Kubernetes' own parser takes in one pair of
+braces. Used by tables and the checks of CRDs. (RFC 9535 libraries know neither the escape nor
+names with a slash or dash after a dot.)
 """
 
 import re
@@ -19,12 +20,15 @@ class PathError(ValueError):
 
 _TOKEN: Final = re.compile(
     r"""
-    \.(?P<field>(?:\\.|[^.\[\\])+)
+    \.(?P<deep>\.)?(?P<field>(?:\\.|[^.\[\\])+)
     |\[\s*'(?P<single>(?:\\.|[^'\\])*)'\s*\]
     |\[\s*"(?P<double>(?:\\.|[^"\\])*)"\s*\]
-    |\[\s*(?P<place>-?\d+)\s*\]
+    |\[\s*(?P<place>-?\d{1,9})\s*\]
+    |\[\s*(?P<first>-?\d{1,9})?:(?P<end>-?\d{1,9})?\s*\]
+    |\[(?P<several>[^]\[?,]+(?:,[^]\[?,]+)+)\]
     |(?P<all>\[\s*\*\s*\]|\.\*)
-    |\[\s*\?\s*\(\s*@(?P<path>[^=!<>\s]+)\s*(?P<operator>==|!=|<=|>=|<|>)\s*(?P<value>[^)]*?)\s*\)\s*\]
+    |\[\s*\?\s*\(\s*@(?P<path>[^=!<>\s()]+)\s*
+        (?:(?P<operator>==|!=|<=|>=|<|>)\s*(?P<value>'[^']*'|"[^"]*"|[^)'"]*?)\s*)?\)\s*\]
     """,
     re.VERBOSE,
 )
@@ -58,10 +62,17 @@ def _step(found: re.Match[str]) -> Step:
         return _all
     if found["place"] is not None:
         return _at(int(found["place"]))
+    if found["several"] is not None:
+        return _each([compiled(f"[{part}]") for part in found["several"].split(",")])
     if found["path"] is not None:
+        if found["operator"] is None:
+            return _having(found["path"])
         return _filter(found["path"], found["operator"], found["value"])
-    name = next(n for n in (found["field"], found["single"], found["double"]) if n is not None)
-    return _field(re.sub(r"\\(.)", r"\1", name))
+    names = [n for n in (found["field"], found["single"], found["double"]) if n is not None]
+    if not names:
+        return _part(*(int(found[n]) if found[n] else None for n in ("first", "end")))
+    field = _field(re.sub(r"\\(.)", r"\1", names[0]))
+    return _anywhere(field) if found["deep"] else field
 
 
 def _field(name: str) -> Step:
@@ -76,6 +87,46 @@ def _at(place: int) -> Step:
     def step(value: Any) -> Iterator[Any]:
         if isinstance(value, list) and -len(value) <= place < len(value):
             yield value[place]
+
+    return step
+
+
+def _part(first: int | None, end: int | None) -> Step:
+    def step(value: Any) -> Iterator[Any]:
+        if not isinstance(value, list):
+            return
+        size = len(value)
+        start, stop = first or 0, size if end is None else end
+        start, stop = (place + size if place < 0 else place for place in (start, stop))
+        # Beyond the list Kubernetes finds nothing, where Python finds what there is.
+        if 0 <= start <= stop <= size:
+            yield from value[start:stop]
+
+    return step
+
+
+def _each(paths: Sequence[Callable[[Any], list[Any]]]) -> Step:
+    def step(value: Any) -> Iterator[Any]:
+        for path in paths:
+            yield from path(value)
+
+    return step
+
+
+def _anywhere(field: Step) -> Step:
+    def step(value: Any) -> Iterator[Any]:
+        yield from field(value)
+        for inner in _all(value):
+            yield from step(inner)
+
+    return step
+
+
+def _having(path: str) -> Step:
+    there = compiled(path)
+
+    def step(value: Any) -> Iterator[Any]:
+        yield from (item for item in _all(value) if there(item))
 
     return step
 

@@ -138,13 +138,27 @@ OBJECT = {
         (".metadata.labels['example.com/app']", ["x"]),
         ("{.list[0].n}", [1]),
         (".nothing.at.all", []),
+        (".list[-1:].n", [2]),
+        (".list[:].n", [1, 2]),
+        (".list[:1].n", [1]),
+        (".list[0:9].n", []),
+        (".metadata[0:1]", []),
+        (".list[1,0].n", [2, 1]),
+        ("['list','nothing']", [[{"type": "A", "n": 1}, {"type": "Ready", "n": 2}]]),
+        ("..n", [1, 2]),
+        (".metadata..example\\.com/app", ["x"]),
+        (".list[?(@.n)].type", ["A", "Ready"]),
+        (".list[?(@.m)].type", []),
+        ('.list[?(@.type=="(no)")].n', []),
     ],
 )
 def test_a_path_finds(path: str, found: list[Any]) -> None:
     assert jsonpaths.compiled(path)(OBJECT) == found
 
 
-@pytest.mark.parametrize("path", ["", "spec", ".a[", ".a[?(@.b)]", ".a[?(@.b==c)]"])
+@pytest.mark.parametrize(
+    "path", ["", "spec", ".a[", "...a", ".a[x:]", ".a[" + "9" * 5_000 + "]", ".a[?(@.b==c)]"]
+)
 def test_a_path_is_refused(path: str) -> None:
     with pytest.raises(jsonpaths.PathError):
         jsonpaths.compiled(path)
