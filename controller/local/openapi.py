@@ -34,6 +34,16 @@ class Answer(NamedTuple):
     hash: str
 
 
+_PROTOBUF_ASKED: Final = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+# kubectl looks into this document for a kind that no document of version 3 has. In the one without
+# a byte, which names no kind, it finds none, and then says that there is no such kind.
+_NOTHING: Final = Answer(
+    b"",
+    "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+    hashlib.sha512().hexdigest().upper(),
+)
+
+
 class _Meta(NamedTuple):
     schemas: Mapping[str, Schema]
     parameters: Mapping[str, Schema]
@@ -54,9 +64,11 @@ class Documents:
         self._resources = resources
         self._kept: dict[tuple[str, ...], tuple[Sequence[Resource], Answer]] = {}
 
-    def answer(self, path: Sequence[str]) -> Answer | None:
+    def answer(self, path: Sequence[str], accept: str = "") -> Answer | None:
         """What is at ``/openapi/<path>``; None where there is nothing."""
         match list(path):
+            case ["v2"] if accept.startswith(_PROTOBUF_ASKED):
+                return _NOTHING
             case ["v2"]:
                 return self._answer(("v2",), list(self._resources), document_v2)
             case ["v3"]:

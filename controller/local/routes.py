@@ -120,7 +120,7 @@ class Routes:
 
     def _document(self, request: web.Request, path: list[str]) -> web.Response:
         """An OpenAPI document; a client that has it already is told so."""
-        found = self._documents.answer(path)
+        found = self._documents.answer(path, request.headers.get("Accept", ""))
         if found is None:
             raise statuses.PageNotFound
         # kube-apiserver calls the index text, and its documents JSON.

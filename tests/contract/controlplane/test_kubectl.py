@@ -289,3 +289,13 @@ async def test_a_definition_is_applied_and_changed(
     applied = await run.ok("apply", "--server-side", "--force-conflicts", "-f", "-", text=text)
     assert applied == f"{kind}/{name} serverside-applied\n"
     await run.ok("delete", "crd", name)
+
+
+@pytest.mark.parametrize("how", [["apply"], ["create"], ["apply", "--server-side"]])
+async def test_a_kind_that_is_not_there_is_told_as_such(
+    run: kubectl.Kubectl, widgets: controlplane.Widgets, how: list[str]
+) -> None:
+    body = widgets.widget("one") | {"kind": "Wigdet"}
+    done = await run.run(*how, "-f", "-", text=json.dumps(body))
+    assert done.code == 1
+    assert f'no matches for kind "Wigdet" in version "{widgets.group}/v1"' in done.err
