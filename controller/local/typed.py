@@ -9,6 +9,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -100,24 +101,36 @@ def data(value: Value, place: Place, _unknown: Unknown) -> Value:
     return value
 
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_MICRO = 6
 
 
-def _time(layout: str) -> Type:
+def _time(digits: int) -> Type:
+    """A moment, which is stored in UTC and with so many digits of the second."""
+    layout = f"2006-01-02T15:04:05{'.' + '0' * digits if digits else ''}Z07:00"
+
     def check(value: Value, place: Place, _unknown: Unknown) -> Value:
         if not isinstance(value, str):
             raise mismatch(value, place, "string")
-        if not _TIME.fullmatch(value):
-            raise MismatchError(
-                f'parsing time "{value}" as "{layout}": cannot parse "{value}" as "2006"'
-            )
-        return value
+        found = _TIME.fullmatch(value)
+        # A layout without a fraction takes any, one with a fraction takes its own.
+        if not found or (digits and len(found[1] or "") != digits + 1):
+            raise MismatchError(_no_time(value, layout))
+        try:
+            moment = datetime.fromisoformat(value).astimezone(UTC).replace(tzinfo=None)
+        except (ValueError, OverflowError):
+            raise MismatchError(_no_time(value, layout)) from None
+        return moment.isoformat(timespec="microseconds" if digits else "seconds") + "Z"
 
     return check
 
 
-time = _time("2006-01-02T15:04:05Z07:00")
-micro_time = _time("2006-01-02T15:04:05.000000Z07:00")
+def _no_time(value: str, layout: str) -> str:
+    return f'parsing time "{value}" as "{layout}": cannot parse "{value}" as "2006"'
+
+
+time = _time(0)
+micro_time = _time(_MICRO)
 
 
 def listed(item: Type, name: str) -> Type:

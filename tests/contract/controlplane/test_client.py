@@ -117,7 +117,7 @@ async def test_the_librarys_watch(api: client.ApiClient, widgets: controlplane.W
 
 
 async def test_events_in_both_groups(api: client.ApiClient, widgets: controlplane.Widgets) -> None:
-    now = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    now = datetime.datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=datetime.UTC)
     event = client.EventsV1Event(
         metadata=client.V1ObjectMeta(generate_name="one-"),
         event_time=now,
