@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from controller.local import fieldsets
 from controller.local.fieldsets import MEMBER, Fields
+from controller.local.structural import checking
 from controller.local.structural.nodes import Node
 
 ABSENT: Final = object()
@@ -65,7 +66,7 @@ def fields(value: Any, node: Node | None) -> Fields:
 
 def compare(old: Any, new: Any, node: Node | None) -> Changes:
     """What was added, modified and removed from ``old`` to ``new``; ABSENT is no value at all."""
-    if old is not ABSENT and new is not ABSENT and old == new:
+    if old is not ABSENT and new is not ABSENT and checking.same(old, new):
         return Changes({}, {}, {})
     granular = [value for value in (old, new) if _granular(value, node)]
     leaf = not granular or not any(granular)

@@ -28,6 +28,7 @@ from controller.local import (
     statuses,
     wire,
 )
+from controller.local.structural import checking
 
 Object = dict[str, Any]
 Answer = tuple[int, objects.Stored]
@@ -230,7 +231,9 @@ class Writer:
         preconditions.version(call, body["metadata"], stored)
         _keep(body["metadata"], old["metadata"])
         new = self._checked(call, body, old)
-        if resource.generation and _content(resource, new) != _content(resource, old):
+        if resource.generation and not checking.same(
+            _content(resource, new), _content(resource, old)
+        ):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         if operation == "Update":
             new = self._managed(call, old, new)
@@ -315,4 +318,5 @@ def _same(new: Object, old: Object) -> bool:
         meta["managedFields"] = [{**entry, "time": ""} for entry in managed]
         return body | {"metadata": meta}
 
-    return compared(new) == compared(old)
+    # Python's True equals 1.
+    return checking.same(compared(new), compared(old))

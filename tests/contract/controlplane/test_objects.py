@@ -37,6 +37,17 @@ async def test_of_two_updates_of_one_version_the_second_is_refused(
     assert (late.status, late.body["reason"]) == (409, "Conflict")
 
 
+async def test_true_becomes_one_though_python_holds_them_equal(
+    widgets: controlplane.Widgets,
+) -> None:
+    await widgets.create("one")
+    await widgets.patch("one", {"status": {"done": True}}, "/status")
+    answer = await widgets.patch("one", {"status": {"done": 1}}, "/status?fieldManager=counter")
+    assert answer.raw.count(b'"done":1') == 1
+    owners = {entry["manager"] for entry in answer.body["metadata"]["managedFields"]}
+    assert "counter" in owners
+
+
 async def test_counting_with_versions_loses_no_count(widgets: controlplane.Widgets) -> None:
     await widgets.create("counter", size=1)
     path = f"{widgets.path}/counter"
