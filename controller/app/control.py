@@ -226,6 +226,8 @@ class Control:
 
     async def _judge_config(self, tool: str) -> EdgeError | None:
         """Say whether the config is valid; what cannot be written waits for the next look."""
+        if not self._leadership.may_act():  # any more: what was asked for may have taken long
+            return None
         try:
             await self.validity.record(tool)
         except EdgeError as error:

@@ -58,8 +58,7 @@ class StoreWriter:
         self, deployment: ToolDeployment, status: ToolDeploymentStatus
     ) -> ToolDeployment:
         """Replace the status; a deployment that is gone meanwhile needs none."""
-        if not self._may_act():
-            raise errors.Conflict("this controller is not the leader any more")
+        self._check_lead()
         try:
             return await self._store.patch_status(deployment, status)
         except errors.Conflict:
@@ -71,6 +70,11 @@ class StoreWriter:
         except Terminal as refused:
             # The server refuses our own status: nobody else can mend that, so it counts as a bug.
             raise RuntimeError(f"status of {deployment.name}: {refused.message}") from refused
+
+    def _check_lead(self) -> None:
+        """A process that was stopped in the middle wakes up when another leads."""
+        if not self._may_act():
+            raise errors.Conflict("this controller is not the leader any more")
 
     async def _look_again(self, deployment: ToolDeployment) -> None:
         """The view was too old: the next try begins with what is there now."""
@@ -97,6 +101,7 @@ class StoreWriter:
     async def tell(self, deployment: ToolDeployment, news: News) -> None:
         """Write an Event. Events are for people: a deployment goes on without them."""
         try:
+            self._check_lead()
             await self._store.create_event(
                 deployment,
                 reason=news.reason,

@@ -24,7 +24,7 @@ from controller.local.server import ControlPlane
 from controller.models import crds
 from controller.models.meta import API_VERSION
 from tests.faults.proxy import Proxy, Wire
-from tests.faults.tape import Plan, Tape
+from tests.faults.tape import Entry, Plan, Tape
 from tests.support.githttp import GitServer
 from tests.support.ptdlocal import environment
 from tests.support.toolforge.__main__ import ls_remote
@@ -34,12 +34,13 @@ from tests.support.toolforge.fake_builds import BuildsService, builds_app
 from tests.support.toolforge.fake_jobs import JobsService, jobs_app
 from tests.support.toolforge.registry import Registry
 
+TERM = 1.5  # seconds of a Lease
 SETTINGS = {
     "PTD_TOOLFORGE_TOOL_HEADER": "true",
     "PTD_GIT_ALLOW_PRIVATE": "true",
     "PTD_OPS_PORT": "0",
     "PTD_SETTLE_TIME": "100ms",
-    "PTD_LEASE_DURATION": "1500ms",
+    "PTD_LEASE_DURATION": f"{TERM * 1000:.0f}ms",
     "PTD_LEASE_RENEW_DEADLINE": "1s",
     "PTD_LEASE_RETRY": "200ms",
     "PTD_LEASE_NAMESPACE": "default",
@@ -134,9 +135,17 @@ class Machine:
         task.add_done_callback(self.starting.discard)
 
     async def _wake(self, process: asyncio.subprocess.Process) -> None:
+        """After a pause; where it is longer than a term, another has begun to lead by then."""
         await self.start()
+        life = len(self.processes)
+        while self.pause > TERM and not any(e.life == life for e in self._leases()):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
         await asyncio.sleep(self.pause)
         os.kill(process.pid, signal.SIGCONT)
+
+    def _leases(self) -> list[Entry]:
+        """The writes to the Lease that were carried out."""
+        return [e for e in self.tape.entries if "/leases" in e.path and e.verb != "GET" and e.done]
 
 
 @asynccontextmanager

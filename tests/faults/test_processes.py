@@ -1,4 +1,4 @@
-"""Real controllers killed with kill -9, or stopped for half a minute, at their k-th write."""
+"""Real controllers killed with kill -9, or stopped for a while, at their k-th write."""
 
 import asyncio
 from collections import Counter
@@ -43,18 +43,23 @@ async def test_kill_9_at_any_write_changes_nothing(tmp_path: Path, run: int, tri
     tried("kill -9 of real processes", met)
 
 
-@pytest.mark.skipif(not trials.WHOLE, reason="takes half a minute each")
-@pytest.mark.parametrize("at", [1, 2, 4, 6])
-async def test_who_was_stopped_for_half_a_minute_does_nothing_twice(
-    tmp_path: Path, at: int, tried: Tried
+STOPS = [(at, kind, pause) for pause in (0.5, 3.0) for at in (1, 2, 4, 5, 6) for kind in KINDS[:2]]
+STOPS += [(at, "crash unanswered", 30.0) for at in (1, 2, 4, 6)]
+
+
+@pytest.mark.parametrize(("at", "kind", "pause"), STOPS if trials.WHOLE else [(4, KINDS[0], 3.0)])
+async def test_who_was_stopped_in_the_middle_does_nothing_twice(
+    tmp_path: Path, at: int, kind: str, pause: float, tried: Tried
 ) -> None:
-    plan = (Fault("crash unanswered", at, life=1),)
-    async with processes.opened(tmp_path, plan, pause=30.0) as machine:
+    """SIGSTOP at a write, for less than a term of its Lease, or until another has led for long."""
+    plan = (Fault(kind, at, life=1),)
+    async with processes.opened(tmp_path, plan, pause) as machine:
         assert await processes.deployed(machine) == ENDED
         while machine.starting:
             await asyncio.gather(*machine.starting)
         before = len(machine.tape.changes)
-        await asyncio.sleep(5)
+        await asyncio.sleep(5 if trials.WHOLE else 1)
         assert machine.tape.changes[before:] == []
+        assert machine.tape.met
     assert "Traceback" not in machine.logs()
     tried("processes stopped", 1)

@@ -9,7 +9,9 @@ import pytest
 
 from controller.app.ports import StoreWriter
 from controller.errors import Transient
+from controller.models.reasons import Reason
 from controller.models.tooldeployment import ToolDeployment, ToolDeploymentStatus
+from controller.reconcile.news import News
 from controller.store import errors
 from controller.store.calls import Calls
 from controller.store.kinds import DEPLOYMENTS
@@ -94,3 +96,16 @@ async def test_what_is_gone_needs_no_deletion() -> None:
         await w.writer.delete("x", seen.name, seen.metadata.uid)
         await w.writer.delete("x", seen.name, seen.metadata.uid)
         assert (w.held(), w.kube.objects) == ([], {})
+
+
+@virtual_time
+async def test_who_does_not_lead_any_more_writes_neither_status_nor_events() -> None:
+    """The answer to its last request may come when it was stopped and wakes up: nothing follows."""
+    async with world() as w:
+        seen = await w.deployment()
+        former = StoreWriter(w.store, lambda: False)
+        before = len(w.kube.requests)
+        with pytest.raises(errors.Conflict, match="not the leader"):
+            await former.patch_status(seen, STATUS)
+        await former.tell(seen, News(Reason.DEPLOYED, "it runs"))
+        assert w.kube.requests[before:] == []
