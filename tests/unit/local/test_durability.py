@@ -1,77 +1,17 @@
-"""What is acknowledged survives kill -9; a file that cannot be used is left alone and named."""
+"""What is stored outlives the process; a file that cannot be used is left alone and named.
+
+kill -9 in the middle of writes: `tests/faults/test_storage.py`.
+"""
 
 import asyncio
 import json
 import pathlib
-import signal
 import sqlite3
-import subprocess
-import sys
 
 import pytest
 
 from controller.local import objects, server, storage
 from tests.support import controlplane
-
-KILLS = 5
-
-_PROGRAM = """
-import asyncio, json, pathlib, sys
-from controller.local import objects, storage
-
-async def main():
-    store = objects.Objects(storage.Storage(pathlib.Path(sys.argv[1])))
-    await store.open()
-    writer = asyncio.create_task(store.run())
-    first = store.version
-
-    async def write(lane):
-        number = 0
-        while True:
-            number += 1
-            body = {"metadata": {"name": f"{lane}"}, "number": number, "of": first}
-            write = store.put("things", f"{lane}-{first}", body)
-            stored = await write.done()
-            print(json.dumps([stored.key, stored.version, number]), flush=True)
-
-    await asyncio.gather(*(write(lane) for lane in range(8)))
-
-asyncio.run(main())
-"""
-
-
-def test_no_acknowledged_write_is_lost_to_kill_9(tmp_path: pathlib.Path) -> None:
-    path = tmp_path / "state.db"
-    acknowledged: dict[str, tuple[int, int]] = {}
-    newest = 0
-    for _ in range(KILLS):
-        lines = _write_until_killed(path)
-        assert lines, "nothing was written before the kill"
-        for text in lines:
-            key, version, number = json.loads(text)
-            assert version > newest or key in acknowledged
-            acknowledged[key] = max(acknowledged.get(key, (0, 0)), (version, number))
-        newest = max(version for version, _ in acknowledged.values())
-        last, found = asyncio.run(_read(path))
-        assert last >= newest
-        for key, (version, number) in acknowledged.items():
-            body = found[key]
-            assert body["number"] >= number, f"{key} lost version {version}"
-            assert int(body["metadata"]["resourceVersion"]) >= version
-
-
-def _write_until_killed(path: pathlib.Path) -> list[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, str(path)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(50)]
-    process.send_signal(signal.SIGKILL)
-    lines += process.stdout.readlines()
-    process.stdout.close()
-    process.wait()
-    # The last line may be cut off in the middle; it was not acknowledged then.
-    return [line for line in lines if line.endswith("]\n")]
 
 
 async def _read(path: pathlib.Path) -> tuple[int, dict[str, objects.Object]]:
