@@ -17,6 +17,7 @@ import pytest
 from controller import errors
 from controller.backends import base
 from controller.backends.local.backend import LocalBackend
+from tests.faults import trials
 from tests.support import localbackend
 from tests.support.gitrepo import BareRepository
 from tests.unit.backends_local.host import BUILD, JOB
@@ -219,7 +220,7 @@ async def test_a_second_ptd_on_the_same_root_is_refused(site: Site) -> None:
     assert refused.value.message == f"another ptd (process {os.getpid()}) works on {site.root}"
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(40 if trials.WHOLE else 2))
 async def test_kills_at_random_moments_leave_exactly_what_is_wanted(site: Site, seed: int) -> None:
     chance = random.Random(seed)
     mark = f"chance-{os.getpid()}-{seed}"
