@@ -244,8 +244,11 @@ def _looked_at(
     was_elsewhere = latest is not None and latest.resolved.get(name, sight.commit) != sight.commit
     if watch.commit != sight.commit or (watch.created and was_elsewhere):
         found = _found_since(name, watch, case)
+        # One that waited may have found what was pushed after the next one was made for the commit
+        # before: that one runs last, and the newer commit would be lost.
+        undone = latest is not None and latest.name == watch.deployment
         watch = _changed(watch, commit=sight.commit, seen_at=case.now, deployment="", created=False)
-        if found is not None and found.resolved[name] == sight.commit:
+        if found is not None and found.resolved[name] == sight.commit and not undone:
             # It had its turn before polling saw it, and somebody may have rolled back since.
             return _changed(watch, deployment=found.name, created=True), Verdict.COVERED
     if watch.created:

@@ -172,6 +172,17 @@ ROWS: list[tuple[str, Case, Record | Create | Rest, dict[str, Verdict]]] = [
         {"web": Verdict.COVERED},
     ),
     (
+        "what was deployed by hand is to be deployed again when the commit before came after it",
+        case(
+            {"web": watch(deployment="d3")},
+            {"web": Seen(NEW)},
+            looked_up("d2", 20, web=NEW),
+            known("d3", 10, web=OLD),
+        ),
+        records({"web": intent(checked_at=NOW)}),
+        {"web": Verdict.NEW},
+    ),
+    (
         "what a deployment found before the ref was seen elsewhere is new when the ref is back",
         case(
             {"web": watch(seen_at=ago(30))},
