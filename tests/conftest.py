@@ -1,11 +1,19 @@
 """Fixtures for all tests. What they are made of is in `tests.support`."""
 
+import os
 import pathlib
 from collections.abc import AsyncIterator
 
+import hypothesis
 import pytest
 
 from tests.support import controlplane
+
+# The gate tries the same examples each time, so that a change fails for its own faults only;
+# `make faults` looks for new ones, and prints how to try again what it has found.
+hypothesis.settings.register_profile("gate", derandomize=True)
+hypothesis.settings.register_profile("whole", derandomize=False, print_blob=True)
+hypothesis.settings.load_profile("whole" if os.environ.get("PTD_FAULTS") == "whole" else "gate")
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Literal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from controller.models.toolconfig import ToolConfig, ToolConfigStatus
 from controller.models.tooldeployment import ToolDeploymentSpec
 from tests import builders
 from tests.builders import NOW
+from tests.faults.trials import WHOLE
 from watchers.decide import Case, Create, Known, Record, Rest, Seen, Sight, Trouble, decide
 
 COMPONENTS = ("api", "web")
@@ -27,6 +29,7 @@ SPEC = builders.config(
 ).model_copy(update={"auto_deploy": True})
 METADATA = ObjectMeta(name="demo-config", namespace="tool-demo", creation_timestamp=NOW)
 ALL_WRITES = 9
+BY_HAND = "manual-"
 
 Component = Literal["api", "web"]
 
@@ -65,7 +68,8 @@ ROUNDS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@pytest.mark.timeout(1800 if WHOLE else 60)
+@settings(max_examples=20_000 if WHOLE else 200, deadline=None)
 @given(ROUNDS)
 def test_each_tip_that_stays_visible_gets_exactly_one_deployment(rounds: list[Round]) -> None:
     world = World()
@@ -143,21 +147,27 @@ class World:
         if not self.history[component] or commit != self.tip(component):
             self.history[component].append(commit)
             self.made[component] = 0
-            watch = self.status.components.get(component)
-            if watch is None or watch.commit != commit:
-                # Back where it was at the last check, polling cannot know that it was elsewhere.
+            if not self.seen_before(component, commit):
                 self.rolled_back.discard(component)
+
+    def seen_before(self, component: str, commit: str) -> bool:
+        """Whether the ref is back where it was known to be: that it was elsewhere does not show."""
+        watch = self.status.components.get(component)
+        if watch is None or watch.seen_at is None:
+            return False
+        since = [it for it in self.deployments.values() if it.created_at > watch.seen_at]
+        return watch.commit == commit or commit in [it.resolved.get(component) for it in since]
 
     def by_hand(self, each: Round) -> None:
         """Somebody deploys what the refs hold, or rolls back to an older commit."""
         # Of two that were made in the same second, the names tell which is the newer one.
-        name = f"manual-{next(self.numbers):04}"
+        name = f"{BY_HAND}{next(self.numbers):04}"
         if each.by_hand == "deploy":
             self.deployments[name] = Known(name, self.now, open=True)
             self.late.add(name)
         if each.by_hand == "roll back":
             commits: dict[str, str] = {each.moved: self.history[each.moved][0]}
-            self.deployments[name] = Known(name, self.now, commits)
+            self.deployments[name] = Known(name, self.now, commits, open=True)
             self.rolled_back.add(each.moved)
 
     def end(self, how: str) -> None:
@@ -168,6 +178,14 @@ class World:
                 resolved = tips if how == "resolved" else {}
                 found = {it: tip for it, tip in resolved.items() if it not in each.pinned}
                 self.deployments[name] = Known(name, each.created_at, each.pinned, found)
+                # Rollbacks that were made while it waited come after what it has found.
+                after = [it for it in self.deployments.values() if it.created_at >= each.created_at]
+                self.rolled_back |= {
+                    component
+                    for it in after
+                    if it.name.startswith(BY_HAND)
+                    for component in it.pinned.keys() & found.keys()
+                }
 
     def forget(self, keep: int) -> None:
         """Retention removes finished deployments, the oldest first.
