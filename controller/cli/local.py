@@ -83,6 +83,8 @@ async def _run(data: Path, port: int, tools: Sequence[str], settings: Settings) 
         work = await running.start()
     except errors.Terminal as error:
         raise click.ClickException(f"{error.message}\n{error.hint}".strip()) from error
+    except errors.EdgeError as error:
+        raise click.ClickException(error.message) from error
     except OSError as error:
         raise click.ClickException(_explain(error, data, port)) from error
     console.print(_welcome(running.url, running.kubeconfig, tools), highlight=False)

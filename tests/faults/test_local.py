@@ -27,13 +27,17 @@ async def ptd(tmp_path: Path) -> AsyncIterator[PtdLocal]:
     await local.stop()
 
 
-async def attempt(folder: Path) -> tuple[int | None, str]:
-    """Start `ptd local` in a folder that it cannot use; its exit code and what it says."""
+async def attempt(folder: Path, largest: int = UNLIMITED) -> tuple[int | None, str]:
+    """Start `ptd local` where it cannot work; its exit code and what it says.
+
+    `largest`: bytes of a file, beyond which writing fails as on a full disk.
+    """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "controller", "local", "--data", str(folder)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env=environment(),
+        env=environment() | {"PYTHONDONTWRITEBYTECODE": "1"},  # it would be cut short, too
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest, UNLIMITED)),
     )
     said, _ = await process.communicate()
     return process.returncode, said.decode()
@@ -78,3 +82,12 @@ async def test_a_full_disk_refuses_what_is_new_and_keeps_what_was_there(ptd: Ptd
     await ptd.start()
     assert [d.name for d in await ptd.deployments()] == ["d1", "d3"]
     assert "Traceback" not in ptd.log()
+
+
+@pytest.mark.parametrize("largest", [1024, 8 * 1024, 100 * 1024])
+async def test_a_start_that_finds_no_room_says_so_however_far_it_came(
+    tmp_path: Path, largest: int
+) -> None:
+    code, said = await attempt(tmp_path / "data", largest)
+    assert code == 1
+    assert ("Traceback" in said, "Error: " in said) == (False, True), said
