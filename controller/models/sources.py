@@ -124,6 +124,8 @@ def _check_directory(value: str, allowed: frozenset[str]) -> str:
         raise mistake("An address starts with its scheme", f"Write {_schemes(allowed)} in front.")
     if ":" in value:
         raise mistake("A directory may not contain `:`", "Write ssh://git@host/path for ssh.")
+    if not value.startswith("/"):
+        raise mistake("A directory is named by its whole path", "Write it from / on.")
     return value
 
 

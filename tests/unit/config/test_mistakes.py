@@ -134,6 +134,14 @@ def test_an_operator_may_allow_more_kinds_of_address(repository: str) -> None:
     assert config.load(text).spec is None
 
 
+@pytest.mark.parametrize("repository", ["./x.git", "x", "../x.git", "~/x.git"])
+def test_a_directory_is_named_by_its_whole_path(repository: str) -> None:
+    allowed = config.Policy(schemes=frozenset({"file", "path"}))
+    loaded = config.load(with_build(f"repository: {repository}", "ref: main"), policy=allowed)
+    said = [(problem.message, problem.hint) for problem in loaded.errors]
+    assert said == [("A directory is named by its whole path", "Write it from / on.")]
+
+
 def test_an_operator_may_allow_polling_more_often() -> None:
     text = with_top("poll_interval: 5s")
     assert config.load(text, policy=config.Policy(min_poll_seconds=1)).errors == ()
