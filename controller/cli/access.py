@@ -50,6 +50,8 @@ class Access:
             return asyncio.run(self._call(work))
         except NoAccess as error:
             raise click.ClickException(f"no control plane: {error}") from error
+        except store_errors.Unauthorized as error:
+            raise silence.Stranger(self.kubeconfig) from error
         except store_errors.Unavailable as error:
             said = silence.of_control_plane(self.kubeconfig, error.message)
             raise silence.Silent(said) from error

@@ -72,6 +72,8 @@ async def _print(found: access.Access, component: str, parameters: dict[str, str
             aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
             session.get(url, params=parameters, ssl=trust) as response,
         ):
+            if response.status == 401:
+                raise silence.Stranger(found.kubeconfig)
             if response.status != 200:
                 raise click.ClickException(_explain(response.status, await response.text()))
             silent = True
@@ -80,6 +82,9 @@ async def _print(found: access.Access, component: str, parameters: dict[str, str
                 click.echo(_shown(line.decode(errors="replace")), nl=False)
             if silent:
                 click.echo(f"{component} has printed nothing yet", err=True)
+    except aiohttp.ClientPayloadError as error:
+        said = f"{configuration.host} ended the connection\n{silence.remedy(found.kubeconfig)}"
+        raise silence.Silent(said) from error
     except aiohttp.ClientError as error:
         said = silence.of_control_plane(found.kubeconfig, error)
         raise silence.Silent(said) from error

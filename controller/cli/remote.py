@@ -11,7 +11,7 @@ import os
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, TypeVar
@@ -108,9 +108,19 @@ class Remote:
         )
         try:
             with _answer(opener, asked, patience) as answer:
-                return Reply(answer.status, dict(answer.headers), _object(answer.read()))
+                reply = Reply(answer.status, dict(answer.headers), _object(answer.read()))
         except (OSError, HTTPException) as failure:
             raise Away(silence.words(self.base, getattr(failure, "reason", failure))) from failure
+        return self._of_stranger(reply) if reply.status == 401 and self.kubeconfig else reply
+
+    def _of_stranger(self, reply: Reply) -> Reply:
+        """A refusal in words for whoever has a kubeconfig: the API's are for deploy tokens."""
+        words = {
+            "type": "urn:push-to-deploy:problem:unauthorized",
+            "detail": silence.unknown(self.kubeconfig),
+            "hint": silence.known_by(self.kubeconfig),
+        }
+        return replace(reply, body=reply.problem | words)
 
     def insist(
         self, method: str, path: str, until: float, tell: Tell = to_stderr, **options: Any

@@ -1,4 +1,4 @@
-"""What to say when nothing answers: where, why, and what to do about it, in two short lines.
+"""What to say when nobody answers or knows us: where, why, and what to do, in two short lines.
 
 Used by every command that asks the HTTP API or the control plane. Words, and the exception that
 carries them.
@@ -14,6 +14,7 @@ import click
 from controller.cli.outcome import Exit
 
 _OURS = "current-context: ptd-local"
+_ANSWERED = "the control plane answered "
 _ADDRESS = re.compile(r"host (\S+?:\d+)")
 
 
@@ -23,13 +24,39 @@ class Silent(click.ClickException):
     exit_code = int(Exit.PLATFORM)
 
 
+class Stranger(click.ClickException):
+    """The control plane of this kubeconfig does not know who asks; exit code of `Exit.AUTH`."""
+
+    exit_code = int(Exit.AUTH)
+
+    def __init__(self, kubeconfig: str) -> None:
+        super().__init__(f"{unknown(kubeconfig)}\n{known_by(kubeconfig)}")
+
+
+def unknown(kubeconfig: str) -> str:
+    """That a kubeconfig's account is a stranger's."""
+    return f"the control plane does not accept the token of {kubeconfig} (HTTP 401)"
+
+
+def known_by(kubeconfig: str) -> str:
+    """What to do about that."""
+    if is_of_local(kubeconfig):
+        return "Take the kubeconfig that `ptd local` names when it starts."
+    return "Log in anew, or name another with --kubeconfig."
+
+
 def words(address: str, failure: object) -> str:
     """`no answer from ADDRESS: connection refused`."""
     return f"no answer from {address}: {_why(failure)}"
 
 
 def of_control_plane(kubeconfig: str, failure: object) -> str:
-    """The same about the control plane that a kubeconfig names, with what to do."""
+    """The same about the control plane that a kubeconfig names, with what to do.
+
+    A fault that it names itself is told as it is: it answers, so that starting it would not help.
+    """
+    if str(failure).startswith(_ANSWERED):
+        return str(failure)
     found = _ADDRESS.search(str(failure))
     address = found[1] if found else "the control plane"
     said = str(failure)

@@ -2,9 +2,9 @@
 
     errors.Transient                          errors.Terminal
     ├── Unavailable   no or no useful answer  ├── NotFound       there is no such object
-    ├── Conflict      it changed meanwhile    ├── AlreadyExists  the name is taken
-    └── Gone          that version is past    ├── Forbidden      our account may not
-                                              ├── Invalid        it refuses what we sent
+    │   └── Unauthorized  it knows us not     ├── AlreadyExists  the name is taken
+    ├── Conflict      it changed meanwhile    ├── Forbidden      our account may not
+    └── Gone          that version is past    ├── Invalid        it refuses what we sent
                                               └── Unreadable     we cannot read what it stores
 
 Raised by everything in this package, and by nothing else. Callers catch the classes, never codes.
@@ -25,6 +25,10 @@ class Unavailable(errors.Transient):
 
     def __init__(self, message: str, after: timedelta | None = None) -> None:
         super().__init__(Reason.PLATFORM_UNAVAILABLE, message, after)
+
+
+class Unauthorized(Unavailable):
+    """It does not know who asks: a token that is renewed passes later, a wrong one never."""
 
 
 class Conflict(errors.Transient):
@@ -101,6 +105,8 @@ def of_answer(
     message = str(body.get("message") or _first_line(text) or "no explanation")
     said = f"the control plane answered {code}: {message}"
     match code:
+        case 401:
+            return Unauthorized(said)
         case 403:
             return Forbidden(said)
         case 404:

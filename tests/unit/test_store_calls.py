@@ -13,7 +13,7 @@ from tests.support.storing import NOW, world
 from tests.support.virtualtime import virtual_time
 
 FAILURES: list[tuple[str, fakekube.Answer, type[Exception], float | None]] = [
-    ("401", fakekube.status(401, "Unauthorized"), errors.Unavailable, None),
+    ("401", fakekube.status(401, "Unauthorized"), errors.Unauthorized, None),
     ("403", fakekube.status(403, "Forbidden"), errors.Forbidden, None),
     ("404", fakekube.status(404, "NotFound"), errors.NotFound, None),
     ("404 of a kind that is not served", fakekube.text_answer(404, "no"), errors.NotFound, None),
