@@ -114,7 +114,7 @@ class Following:
 
     def _line(self, text: str) -> None:
         if self.out is not None:
-            at = time.strftime("%H:%M:%S")
+            at = time.strftime("%H:%M:%SZ", time.gmtime())  # UTC, as everything that ptd shows
             line = terminal.safe(f"{at} {self.name} {text}")
             self.out.print(line, highlight=False, markup=False)
 

@@ -193,7 +193,7 @@ follow() { # until the end of $name; its last answer is in $work/answer
         line=$(field status)
         [ "$line" != successful ] || line="$line $(field message)"
       fi
-      [ "$line" = "$said" ] || say "$(date +%H:%M:%S) $name $line"
+      [ "$line" = "$said" ] || say "$(date -u +%H:%M:%SZ) $name $line"
       said=$line
       if [ "$(field final)" = true ] && verdict; then return; fi
       ;;

@@ -1,8 +1,10 @@
 """What `ptd` says of a deployment: each thing once, and what runs apart from what was asked for."""
 
 import asyncio
+import calendar
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,17 @@ async def test_why_a_deployment_failed_is_said_once(tool: Service) -> None:
         "    Fetching aaaa",
         "  Read the log.",
     ]
+
+
+async def test_moments_are_told_in_utc_wherever_one_sits(
+    tool: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")  # half an hour apart from every whole zone
+    await made(tool, NEW, State.SUCCESSFUL)
+    before = calendar.timegm(time.gmtime())
+    told = (await ptd("wait", NEW)).err.split()[0]
+    moments = [time.gmtime(before + seconds) for seconds in range(60)]
+    assert told in [time.strftime("%H:%M:%SZ", moment) for moment in moments]
 
 
 async def test_nothing_that_others_wrote_commands_the_terminal(tool: Service) -> None:
