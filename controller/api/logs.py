@@ -86,8 +86,7 @@ class LogRoutes:
         if "build" not in request.query:
             known = sorted(job.name for job in await self._jobs.list(tool))
             if component not in known:
-                names = ", ".join(known) or "none"
-                return beside.problem(404, f"{tool} has no job {component}; its jobs: {names}")
+                return beside.problem(404, _no_job(tool, component, known))
             return await _stream(
                 request, self._jobs.log(tool, component, follow=follow, lines=lines)
             )
@@ -135,3 +134,9 @@ def _number(request: web.Request, name: str, default: int) -> int:
     if not text.isdecimal() or not 0 < int(text) <= _MOST_LINES:
         raise web.HTTPBadRequest(text=f"{name} must be a number from 1 to {_MOST_LINES}")
     return int(text)
+
+
+def _no_job(tool: str, component: str, known: Sequence[str]) -> str:
+    if known:
+        return f"{tool} has no job {component}; its jobs: {', '.join(known)}"
+    return f"{tool} has no job {component}: none was deployed yet (`ptd deploy --wait` does it)"

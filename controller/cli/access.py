@@ -18,11 +18,21 @@ import click
 import yaml
 
 from controller.cli import silence
+from controller.cli.outcome import Exit
 from controller.models import meta
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,56}[a-z0-9])?")
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class NoControlPlane(click.ClickException):
+    """What the kubeconfig is lacking; the command line is wrong, so nothing was asked."""
+
+    exit_code = int(Exit.USAGE)
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"no control plane: {why}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +59,7 @@ class Access:
         try:
             return asyncio.run(self._call(work))
         except NoAccess as error:
-            raise click.ClickException(f"no control plane: {error}") from error
+            raise NoControlPlane(str(error)) from error
         except store_errors.Unauthorized as error:
             raise silence.Stranger(self.kubeconfig) from error
         except store_errors.Unavailable as error:
@@ -127,16 +137,18 @@ def _namespace(kubeconfig: str) -> str:
     try:
         _, active = config.list_kube_config_contexts(kubeconfig)  # type: ignore[no-untyped-call]
     except (config.ConfigException, OSError) as error:
-        raise click.ClickException(f"no control plane: {kubeconfig}: {error}") from error
+        raise NoControlPlane(f"{kubeconfig}: {error}") from error
     return str((active.get("context") or {}).get("namespace") or "default")
 
 
 def check_file(kubeconfig: str) -> None:
-    """ClickException for what is no kubeconfig: the client library answers with tracebacks."""
+    """NoControlPlane for what is no kubeconfig: the client library answers with tracebacks."""
     files = [Path(part) for part in kubeconfig.split(os.pathsep) if Path(part).is_file()]
     if not files:
-        raise click.ClickException(
-            f"no control plane: there is no file {kubeconfig}; name one with --kubeconfig"
+        raise NoControlPlane(
+            f"there is no file {kubeconfig}\n"
+            "`ptd local` says its own when it starts: export KUBECONFIG, or name it with "
+            "--kubeconfig."
         )
     for file in files:
         try:
@@ -144,4 +156,4 @@ def check_file(kubeconfig: str) -> None:
         except (yaml.YAMLError, OSError, ValueError):
             content = None
         if not isinstance(content, dict):
-            raise click.ClickException(f"no control plane: {file} is not a kubeconfig")
+            raise NoControlPlane(f"{file} is not a kubeconfig")

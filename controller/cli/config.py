@@ -137,12 +137,17 @@ def show(kubeconfig: str | None, tool: str | None, namespace: str | None) -> Non
     """Print the config that is stored for the tool."""
     import yaml  # noqa: PLC0415
 
+    from controller.store.errors import NotFound  # noqa: PLC0415
     from controller.store.kinds import CONFIGS  # noqa: PLC0415
 
     where = access.find(kubeconfig, tool, namespace)
 
     async def get(store: "Store") -> str:
-        found = await store.get(CONFIGS, where.tool, meta.config_name(where.tool))
+        try:
+            found = await store.get(CONFIGS, where.tool, meta.config_name(where.tool))
+        except NotFound as error:
+            said = f"{where.tool} has no config\n`ptd config apply FILE` stores one."
+            raise click.ClickException(said) from error
         sent = found.spec.model_dump(mode="json", exclude_unset=True)
         return str(yaml.safe_dump(sent, sort_keys=False, allow_unicode=True, width=100))
 

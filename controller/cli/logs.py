@@ -60,7 +60,7 @@ async def _print(found: access.Access, component: str, parameters: dict[str, str
     try:
         connection = await open_kubeconfig(Path(found.kubeconfig), time.monotonic)
     except NoAccess as error:
-        raise click.ClickException(f"no control plane: {error}") from error
+        raise access.NoControlPlane(str(error)) from error
     configuration = connection.calls.configuration
     await connection.close()
     headers = {"Authorization": configuration.api_key.get("BearerToken", "")}

@@ -84,6 +84,36 @@ async def test_where_there_is_no_build_it_is_said_what_was_built(tool: str, said
     assert errors == [f"{said} (with `reuse_from` there is none)"]
 
 
+class NoJobs:
+    """Of a tool that has deployed nothing."""
+
+    async def list(self, tool: str) -> list[SimpleNamespace]:
+        return []
+
+    def log(self, *_: object, **__: object) -> AsyncIterator[str]:
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("jobs", "said"),
+    [
+        (Jobs(), "demo has no job nope; its jobs: web"),
+        (
+            NoJobs(),
+            "demo has no job nope: none was deployed yet (`ptd deploy --wait` does it)",
+        ),
+    ],
+)
+async def test_where_there_is_no_job_it_is_said_which_there_are(
+    jobs: Jobs | NoJobs, said: str
+) -> None:
+    app = web.Application()
+    LogRoutes(jobs, Builds(), lambda *_: None).mount(app)
+    async with TestClient(TestServer(app)) as client:
+        answer = await client.get("/ptd/v1/tool/demo/logs/nope")
+        assert (await answer.json())["messages"]["error"] == [said]
+
+
 @pytest.mark.parametrize(("path", "status", "text"), ROWS.values(), ids=ROWS.keys())
 async def test_logs(client: Client, path: str, status: int, text: str | None) -> None:
     answer = await client.get(f"/ptd/v1/tool/{path}")

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from controller.cli.main import COMMANDS, main
 from controller.models.toolconfig import ToolConfigSpec
+from tests.support import fakekube
 from tests.support.fakekube import FakeKube
 from tests.unit.config.mistakes import MISTAKES
 from tests.unit.config.texts import GOOD, OLD
@@ -160,10 +161,11 @@ def test_the_schema_for_editors_knows_every_field() -> None:
 
 def test_without_a_control_plane_it_says_how_to_name_one(files: Path) -> None:
     result = ptd("apply", "good.yaml")
-    assert result.exit_code == 1
-    assert result.output.splitlines()[-1] == (
-        f"Error: no control plane: there is no file {files}/none; name one with --kubeconfig"
-    )
+    assert result.exit_code == 2
+    assert result.output.splitlines()[-2:] == [
+        f"Error: no control plane: there is no file {files}/none",
+        "`ptd local` says its own when it starts: export KUBECONFIG, or name it with --kubeconfig.",
+    ]
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"[", b"- 1", b"\xff\xfe", b"a: 1"])
@@ -172,7 +174,7 @@ def test_a_kubeconfig_that_is_none_is_a_sentence(files: Path, content: bytes) ->
     for command in (["show"], ["apply", "good.yaml"]):
         for tool in ([], ["--tool", "demo"]):
             result = ptd(*command, "--kubeconfig", "odd", *tool)
-            assert result.exit_code == 1
+            assert result.exit_code == 2
             assert result.output.splitlines()[-1].startswith("Error: no control plane: odd")
 
 
@@ -254,8 +256,17 @@ async def test_a_namespace_that_is_no_tools_is_refused(files: Path) -> None:
     assert "the namespace default is not a tool's; say which with --tool" in result.output
 
 
+async def test_showing_what_is_not_there_says_how_to_store_it(files: Path) -> None:
+    async with FakeKube() as server:
+        access = ("--kubeconfig", kubeconfig(server))
+        result = await asyncio.to_thread(ptd, "show", *access)
+    said = "Error: demo has no config\n`ptd config apply FILE` stores one.\n"
+    assert (result.exit_code, result.stderr) == (1, said)
+
+
 async def test_a_failure_of_the_control_plane_is_a_sentence(files: Path) -> None:
     async with FakeKube() as server:
+        server.fail("GET", fakekube.status(422, "Invalid"))
         access = ("--kubeconfig", kubeconfig(server))
         result = await asyncio.to_thread(ptd, "show", *access)
     assert result.exit_code == 1

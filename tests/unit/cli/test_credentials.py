@@ -71,7 +71,7 @@ def test_what_is_complete_gets_as_far_as_the_control_plane() -> None:
         ptd("--host", "h", "--token-stdin", stdin="t0ken\n"),
         ptd("--host", "h", "--token-stdin", "--username", "me", stdin="a pässword"),
     ):
-        assert (result.exit_code, "no control plane" in result.stderr) == (1, True), result.stderr
+        assert (result.exit_code, "no control plane" in result.stderr) == (2, True), result.stderr
 
 
 @pytest.mark.parametrize(
