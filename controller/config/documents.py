@@ -115,15 +115,20 @@ class _Reader:
             self._read()
         except yaml.MarkedYAMLError as error:
             said = " ".join(part for part in (error.context, error.problem) if part)
-            raise _unreadable(
-                f"This is not YAML: {printable(said)}",
-                error.problem_mark or error.context_mark,
-                "Look at the indentation, quotation marks and colons here and in the line before.",
-            ) from None
+            mark = error.problem_mark or error.context_mark
+            advice = self._advice(mark)
+            raise _unreadable(f"This is not YAML: {printable(said)}", mark, advice) from None
         except yaml.YAMLError as error:
             said = str(error).partition("\n")[0]
             raise _unreadable(f"This is not YAML: {printable(said)}") from None
         return self._document
+
+    def _advice(self, mark: Any) -> str:
+        """What to look at. A tab before the first word is the mistake that cannot be seen."""
+        near = self._text.split("\n")[max(0, mark.line - 1) : mark.line + 1] if mark else []
+        if any("\t" in line[: len(line) - len(line.lstrip())] for line in near):
+            return "Indent with spaces: YAML takes no tabs there."
+        return "Look at the indentation, quotation marks and colons here and in the line before."
 
     def _read(self) -> None:
         events: Iterator[Any] = yaml.parse(self._text, Loader=yaml.CSafeLoader)

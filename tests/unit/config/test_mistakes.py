@@ -134,6 +134,12 @@ def test_an_operator_may_allow_more_kinds_of_address(repository: str) -> None:
     assert config.load(text).spec is None
 
 
+@pytest.mark.parametrize("text", ["components:\n\tweb: {}", "components:\n  web:\n  \tbuild: {}"])
+def test_a_tab_that_indents_is_named_as_the_mistake(text: str) -> None:
+    (problem,) = config.load(text).errors
+    assert problem.hint == "Indent with spaces: YAML takes no tabs there."
+
+
 @pytest.mark.parametrize("repository", ["./x.git", "x", "../x.git", "~/x.git"])
 def test_a_directory_is_named_by_its_whole_path(repository: str) -> None:
     allowed = config.Policy(schemes=frozenset({"file", "path"}))
