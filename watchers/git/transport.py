@@ -125,6 +125,8 @@ def retry_after(value: str, date: str) -> timedelta | None:
 def not_found(address: Address, evidence: str) -> errors.Terminal:
     """The host answered, and has no such repository that is public or open to the credentials."""
     message = f"{_where(address)} has no public repository at this address ({evidence})"
+    if not address.host:
+        message = f"{_where(address)} has no git repository in that directory"
     hint = EXPLANATIONS[Reason.REPOSITORY_NOT_FOUND].hint
     if address.credential is not None:
         name = address.credential.name

@@ -129,6 +129,7 @@ async def test_files_are_read_in_local_mode(tmp_path: Path) -> None:
     with pytest.raises(errors.Terminal) as raised:
         await local.resolve_one(f"{tmp_path}/none.git", "main")
     assert raised.value.reason == Reason.REPOSITORY_NOT_FOUND
+    assert raised.value.message == "this machine has no git repository in that directory"
     processes.close()
 
 
