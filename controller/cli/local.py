@@ -109,7 +109,8 @@ def _welcome(url: str, kubeconfig: Path, tools: Sequence[str]) -> str:
         "  ptd config apply FILE          store a tool's config\n"
         "  ptd deploy --wait              deploy it now, and wait for the end\n"
         "  ptd status                     see how the last deployment went\n"
-        "  kubectl get tooldeployments    see all of them\n"
+        "  ptd list                       see all of them; `ptd rollback` goes back\n"
         "  ptd logs COMPONENT -f          follow a component's output\n"
+        f"The HTTP API and its description, for a browser: {url}/components/docs\n"
         "Ctrl-C stops everything in order."
     )
