@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 
 from prometheus_client import CollectorRegistry
 
@@ -11,7 +12,7 @@ from controller.runtime import leader
 from controller.store.calls import Calls
 from controller.store.leases import Leases
 from tests.faults import timeline
-from tests.faults.world import CLOCKS, Life, World
+from tests.faults.world import CLOCKS, TOOL, Life, World
 
 TERMS = leader.Terms()
 
@@ -38,3 +39,21 @@ async def leading(world: World) -> Life:
                 return life
         await asyncio.sleep(0.25)
     raise AssertionError("nobody leads")
+
+
+def done_twice(world: World) -> list[str]:
+    """Builds, changes and starts of jobs beyond one for each commit."""
+    built = Counter(
+        (run.parameters["image_name"], run.parameters["source_url"], run.commit)
+        for run in world.builds.runs.get(TOOL, [])
+    )
+    wrong = [f"{what} was built {count} times" for what, count in built.items() if count > 1]
+    changes = [e for e in world.tape.done("jobs", "PATCH") if (e.body or {}).get("job_changed")]
+    changed = Counter((entry.sent["name"], entry.sent["imagename"]) for entry in changes)
+    wrong += [f"{what} was changed {count} times" for what, count in changed.items() if count > 1]
+    images = Counter(name for name, _ in changed)
+    return wrong + [
+        f"{name} was started {count} times for {images[name]} images"
+        for name, count in world.jobs.tool(TOOL).started.items()
+        if count > images[name]
+    ]
