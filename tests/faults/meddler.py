@@ -36,6 +36,7 @@ class Meddler:
         self.swaps = False
         self.repeats = False
         self.meddled = 0
+        self.wrote: list[tuple[str, str]] = []  # an object's path, and what was put into it
         self.url = ""
 
     async def start(self) -> "Meddler":

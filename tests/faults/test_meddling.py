@@ -1,7 +1,7 @@
 """Others write at the same moment, watches lag, events change places: the world ends the same."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
@@ -45,9 +45,21 @@ def play(scenario: Scenario, set_up: Callable[[World, Meddler], None]) -> tuple[
             found = await result_of(world, trials.SILENCE)
             wrong.extend(oracle.differences(expected, found, max(ROWS)))
             wrong.extend(found.differed)
+            wrong.extend(await _lost(world, meddlers[0].wrote))
 
     timeline.run(main)
     return wrong, meddlers[0].meddled
+
+
+async def _lost(world: World, wrote: Sequence[tuple[str, str]]) -> list[str]:
+    """The annotations of somebody else's that are not there any more, of objects that are."""
+    lost = []
+    for place, mark in wrote:
+        parent, _, name = place.rpartition("/")
+        for item in (await world.ask("GET", parent))["items"]:
+            if item["metadata"]["name"] == name and mark not in item["metadata"]["annotations"]:
+                lost.append(f"{mark} of {place}")
+    return lost
 
 
 def foreign_change(at: int, times: int) -> Callable[[World, Meddler], None]:
@@ -63,8 +75,10 @@ def foreign_change(at: int, times: int) -> Callable[[World, Meddler], None]:
             count += 1
             if at <= count < at + times:
                 meddler.meddled += 1
-                note = {"metadata": {"annotations": {MARK: str(count)}}}
-                await world.ask("PATCH", path.removesuffix("/status"), note, "merge")
+                mark, place = f"{MARK}-{count}", path.removesuffix("/status")
+                note = {"metadata": {"annotations": {mark: "kept"}}}
+                await world.ask("PATCH", place, note, "merge")
+                meddler.wrote.append((place, mark))
 
         meddler.before = before
 
