@@ -6,7 +6,6 @@ out. The kinds' own types are in `gotypes`; both are used by `decoding`. Pure.
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -94,7 +93,7 @@ def data(value: Value, place: Place, _unknown: Unknown) -> Value:
         raise mismatch(value, place, "[]uint8")
     try:
         base64.b64decode(value.replace("\n", "").replace("\r", ""), validate=True)
-    except binascii.Error:
+    except ValueError:
         good = re.match(r"[A-Za-z0-9+/]*", value)
         at = good.end() if good else 0
         raise MismatchError(f"illegal base64 data at input byte {at}") from None

@@ -40,3 +40,16 @@ def test_a_time_is_stored_in_utc_and_in_its_precision(
 def test_what_go_does_not_read_as_a_time_is_refused(kind: typed.Type, text: str) -> None:
     with pytest.raises(typed.MismatchError, match="parsing time"):
         kind(text, PLACE, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("YQ=", "illegal base64 data at input byte 2"),
+        ("é", "illegal base64 data at input byte 0"),
+        ("YQ\U0001f600", "illegal base64 data at input byte 2"),
+    ],
+)
+def test_what_is_no_base64_is_refused(text: str, told: str) -> None:
+    with pytest.raises(typed.MismatchError, match=told):
+        typed.data(text, PLACE, [])
