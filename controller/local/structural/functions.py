@@ -10,7 +10,7 @@ import ipaddress
 import itertools
 import re
 from collections.abc import Callable, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -26,11 +26,14 @@ _SUFFIXES: Final = {
     **{s: Decimal(1000) ** (i - 3) for i, s in enumerate(("n", "u", "m", "", "k", "M", "G"))},
     **{s: Decimal(1000) ** (i + 4) for i, s in enumerate(("T", "P", "E"))},
 }
+_EXACT = Context(prec=400)
+"""Enough for sums and products of what _number lets in."""
+_LONGEST, _GREATEST_EXPONENT = 100, 100
 _QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))([eE][+-]?\d+|[KMGTPE]i|[numkMGTPE])?", re.ASCII)
 
 
 def _number(text: str) -> Decimal:
-    found = _QUANTITY.fullmatch(text)
+    found = _QUANTITY.fullmatch(text) if len(text) <= _LONGEST else None
     if not found:
         raise ValueError(
             "quantities must match the regular expression "
@@ -38,8 +41,10 @@ def _number(text: str) -> Decimal:
         )
     digits, suffix = found[1], found[2] or ""
     if suffix[:1] in ("e", "E") and len(suffix) > 1:
+        if abs(int(suffix[1:])) > _GREATEST_EXPONENT:
+            raise ValueError(f"the exponent of {text} is out of range")
         return Decimal(digits + suffix)
-    return Decimal(digits) * _SUFFIXES[suffix]
+    return _EXACT.multiply(Decimal(digits), _SUFFIXES[suffix])
 
 
 def _quantity(text: str) -> dict[str, Any]:
@@ -91,12 +96,17 @@ def _url(text: str) -> dict[str, Any]:
 
 
 def _ip(text: str) -> dict[str, Any]:
-    return {"ip": str(ipaddress.ip_address(text))}
+    found = ipaddress.ip_address(text)
+    if "%" in text or getattr(found, "ipv4_mapped", None) is not None:
+        raise ValueError(f"{text} has a zone, or is an IPv4 address in the form of IPv6")
+    return {"ip": str(found)}
 
 
 def _cidr(text: str) -> dict[str, Any]:
-    if "/" not in text:
+    address, _, length = text.partition("/")
+    if not (length.isascii() and length.isdigit()):
         raise ValueError(f"network address parse error: {text}")
+    _ip(address)
     return {"cidr": str(ipaddress.ip_interface(text))}
 
 
@@ -179,8 +189,14 @@ _OVERLOADS: Final[list[_Overload]] = [
     ("isInteger", _BOOL, [_OPAQUE], True, _holds(_as_integer)),
     ("asInteger", _INT, [_OPAQUE], True, _as_integer),
     ("asApproximateFloat", cel.Type.DOUBLE, [_OPAQUE], True, lambda q: float(_amount(q))),
-    ("add", _OPAQUE, [_OPAQUE, _ANY], True, _compared(lambda a, b: _as_quantity(a + b))),
-    ("sub", _OPAQUE, [_OPAQUE, _ANY], True, _compared(lambda a, b: _as_quantity(a - b))),
+    ("add", _OPAQUE, [_OPAQUE, _ANY], True, _compared(lambda a, b: _as_quantity(_EXACT.add(a, b)))),
+    (
+        "sub",
+        _OPAQUE,
+        [_OPAQUE, _ANY],
+        True,
+        _compared(lambda a, b: _as_quantity(_EXACT.subtract(a, b))),
+    ),
     ("isLessThan", _BOOL, [_OPAQUE, _OPAQUE], True, _compared(lambda a, b: a < b)),
     ("isGreaterThan", _BOOL, [_OPAQUE, _OPAQUE], True, _compared(lambda a, b: a > b)),
     ("compareTo", _INT, [_OPAQUE, _OPAQUE], True, _compared(lambda a, b: int(a.compare(b)))),

@@ -188,7 +188,10 @@ def _described(rule: Rule) -> str:
 
 def _message(rule: Rule, data: Mapping[str, Any]) -> str:
     if rule.message_expression is not None:
-        result = rule.message_expression.eval(data=data)
+        try:
+            result = rule.message_expression.eval(data=data)
+        except (RuntimeError, OverflowError):  # as for rules: too many steps, for example
+            return _described(rule)
         told = result.value() if result.type() == cel.Type.STRING else ""
         # Kubernetes falls back to the message when the expression has no usable text.
         if told.strip() and "\n" not in told:

@@ -89,6 +89,8 @@ TRUE_RULES = [
     "quantity('500m').add(quantity('1')).isGreaterThan(quantity('1.4'))",
     "quantity('1k').asInteger() == 1000 && quantity('50M').sub(1).isLessThan(quantity('50M'))",
     "quantity('1').compareTo(quantity('2')) == -1 && quantity('-3').sign() == -1",
+    "!isQuantity('1e999999999') && !isQuantity('1e-999999999')",
+    "quantity('1e40').add(1).isGreaterThan(quantity('1e40'))",
     "isURL('https://a.example:8443/x?y=z') && !isURL('a b')",
     "url('https://a.example:8443/x?y=z').getHostname() == 'a.example'",
     "url('https://a.example:8443/x?y=z').getPort() == '8443'",
@@ -96,6 +98,7 @@ TRUE_RULES = [
     "isIP('::1') && ip('127.0.0.1').isLoopback() && ip('127.0.0.1').family() == 4",
     "cidr('10.0.0.0/8').containsIP('10.1.2.3') && !isCIDR('10.0.0.1')",
     "cidr('10.0.0.0/8').containsCIDR('10.1.0.0/16')",
+    "!isIP('fe80::1%eth0') && !isIP('::ffff:10.0.0.1') && !isCIDR('10.0.0.1/255.0.0.0')",
     "'%s has %d'.format([self.name, self.size]) == 'abc has 3'",
     "math.greatest(self.list) == 3",
     "dyn(self.size) == 3.0",
@@ -108,6 +111,8 @@ def test_a_rule_holds(rule: str) -> None:
     assert not holds(SPEC, f"!({rule})", VALUE)
 
 
+_LIST = str(list(range(200)))
+LOOPS = f"string({_LIST}.all(x, {_LIST}.all(y, x + y >= 0)))"
 RULE_ROWS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("without a message the rule is told", {"rule": " self.size > 3 "},
      ["spec: Invalid value: failed rule: self.size > 3"]),
@@ -118,6 +123,8 @@ RULE_ROWS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("a message expression that fails",
      {"rule": "false", "message": "m", "messageExpression": "self.nothing"},
      ["spec: Invalid value: m"]),
+    ("a message expression that takes too long",
+     {"rule": "false", "message": "m", "messageExpression": LOOPS}, ["spec: Invalid value: m"]),
     ("a field path", {"rule": "false", "message": "m", "fieldPath": ".name"},
      ["spec.name: Invalid value: m"]),
     ("a reason", {"rule": "false", "message": "m", "reason": "FieldValueForbidden"},
