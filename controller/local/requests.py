@@ -18,6 +18,9 @@ _INT64 = range(-(2**63), 2**63)
 _DIGITS = 20
 """As many as the longest number of 64 bits has, with its sign."""
 
+_LONGEST_MANAGER = 128
+"""Bytes of the name of a field manager."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Path:
@@ -109,9 +112,26 @@ class Query:
             raise statuses.invalid("meta.k8s.io", options, "", [error])
         return text
 
+    def check_manager(self, options: str, apply: bool = False) -> None:
+        """Refuse a `fieldManager` that is too long or cannot be printed, and `force` elsewhere."""
+        manager, errors = self.text("fieldManager"), []
+        if "force" in self._found and options == "PatchOptions" and not apply:
+            detail = "may not be specified for non-apply patch"
+            errors.append(fielderrors.forbidden("force", detail))
+        if len(manager.encode()) > _LONGEST_MANAGER:
+            errors.append(fielderrors.too_long("fieldManager", _LONGEST_MANAGER))
+        for place, character in enumerate(manager):
+            if not character.isprintable():
+                detail = f"invalid character U+{ord(character):04X} (at position {place})"
+                errors.append(fielderrors.invalid("fieldManager", manager, detail))
+        if errors:
+            raise statuses.invalid("meta.k8s.io", options, "", errors)
+
     def field_manager(self, agent: str) -> str:
-        """Who writes: as named, else the first part of the User-Agent."""
-        return self.text("fieldManager") or agent.partition("/")[0][:128] or "unknown"
+        """Who writes: as named, else what can be printed of the first part of the User-Agent."""
+        name = "".join(filter(str.isprintable, agent.partition("/")[0]))
+        cut = name.encode()[:_LONGEST_MANAGER].decode(errors="ignore")
+        return self.text("fieldManager") or cut or "unknown"
 
 
 @dataclasses.dataclass

@@ -62,12 +62,14 @@ class Writer:
                 "the server does not allow this method on the requested resource"
             )
         dry = call.query.dry_run("CreateOptions")
+        call.query.check_manager("CreateOptions")
         body = decoding.read(call, "CreateOptions")
         return await self._insert(call, body, dry, "Update")
 
     async def update(self, call: requests.Call) -> Answer:
         """PUT."""
         dry = call.query.dry_run("UpdateOptions")
+        call.query.check_manager("UpdateOptions")
         body = decoding.read(call, "UpdateOptions")
         preconditions.name(call, body["metadata"])
         stored = self._objects.latest(call.resource.collection, call.key)
@@ -95,7 +97,9 @@ class Writer:
             raise statuses.unsupported_media_type(accepted)
         dry = call.query.dry_run("PatchOptions")
         call.query.validation("PatchOptions")
-        if kind == "application/apply-patch+yaml":
+        apply = kind == "application/apply-patch+yaml"
+        call.query.check_manager("PatchOptions", apply)
+        if apply:
             return await self._apply(call, dry)
         try:
             patch, _ = bodies.parse_json(call.raw)

@@ -179,6 +179,36 @@ async def test_there_are_no_more_warnings_than_clients_take(widgets: controlplan
     assert (answer.status, len(answer.warnings)) == (201, 50)
 
 
+@pytest.mark.parametrize(
+    ("method", "query", "told"),
+    [
+        ("POST", "fieldManager=" + "x" * 129, "Too long: may not be more than 128 bytes"),
+        ("PUT", "fieldManager=a%0Ab", "invalid character U+000A (at position 1)"),
+        ("PATCH", "force=true", "force: Forbidden: may not be specified for non-apply patch"),
+    ],
+)
+async def test_a_writer_of_no_sensible_name_is_refused(
+    widgets: controlplane.Widgets, method: str, query: str, told: str
+) -> None:
+    body = await widgets.create("one")
+    path = widgets.path if method == "POST" else f"{widgets.path}/one"
+    kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+    answer = await widgets.access.ask(method, f"{path}?{query}", body, kind=kind)
+    assert answer.status == 422, answer.raw
+    assert told in answer.body["message"]
+
+
+async def test_a_user_agent_becomes_a_name_that_can_be_printed(
+    widgets: controlplane.Widgets,
+) -> None:
+    headers = {"User-Agent": "b\u00fcild\u00a0" + "x" * 200 + "/1.0"}
+    answer = await widgets.access.ask(
+        "POST", widgets.path, widgets.widget("one", size=1), headers=headers
+    )
+    (entry,) = answer.body["metadata"]["managedFields"]
+    assert entry["manager"] == "b\u00fcild" + "x" * 122
+
+
 async def test_yaml_aliases_cannot_blow_up(widgets: controlplane.Widgets) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [" + ", ".join([f"*a{n - 1}"] * 10) + "]" for n in range(1, 9)]
@@ -202,8 +232,9 @@ async def test_no_way_of_writing_gets_objects_deeper_than_they_can_be_read(
     widgets: controlplane.Widgets, kind: str
 ) -> None:
     await widgets.create("one", size=1)
-    path = f"{widgets.path}/one?fieldManager=f&force=true"
-    head = widgets.widget("one") if kind == "application/apply-patch+yaml" else {}
+    apply = kind == "application/apply-patch+yaml"
+    path = f"{widgets.path}/one?fieldManager=f{'&force=true' if apply else ''}"
+    head = widgets.widget("one") if apply else {}
     for depth in (50, 120, 124, 130, 400, 900, 2_000):
         text = '{"a":' * depth + "1" + "}" * depth
         body = json.dumps({**head, "spec": "HERE"})
