@@ -6,7 +6,6 @@ CRDs, those of built-in kinds from builtins; texts that all share are in schemas
 and operations are openapipaths' business.
 """
 
-import copy
 import functools
 import hashlib
 import importlib.resources
@@ -209,7 +208,7 @@ def document_v2(resources: Sequence[Resource]) -> Schema:
         "swagger": "2.0",
         "info": {"title": "Kubernetes", "version": "unversioned"},
         "paths": dict(sorted(paths.items())),
-        "definitions": {n: _v2(copy.deepcopy(s)) for n, s in sorted(schemas.items())},
+        "definitions": {n: _v2(s) for n, s in sorted(schemas.items())},
     }
 
 
@@ -222,9 +221,15 @@ def _v2(schema: Any) -> Any:
         return [_v2(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    found = {name: _v2(part) for name, part in schema.items() if name not in _NOT_IN_V2}
+    found = {name: _v2_of(name, part) for name, part in schema.items() if name not in _NOT_IN_V2}
     if isinstance(found.get("$ref"), str):
         found["$ref"] = found["$ref"].replace(openapipaths.REFERENCE, "#/definitions/")
     if found.get("x-kubernetes-preserve-unknown-fields"):
         found.pop("properties", None)
     return found
+
+
+def _v2_of(name: str, part: Any) -> Any:
+    if name == "properties" and isinstance(part, dict):
+        return {key: _v2(below) for key, below in part.items()}  # fields may have any name
+    return part if name in ("default", "enum", "example") else _v2(part)

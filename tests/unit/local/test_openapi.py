@@ -132,3 +132,13 @@ def test_version_2_says_what_a_patch_consumes() -> None:
     ]
     spec = found["definitions"]["com.example.golden.v1.Widget"]["properties"]["spec"]
     assert spec["properties"]["maybe"] == {"type": "string"}
+
+
+def test_version_2_has_fields_that_are_called_like_words_of_schemas() -> None:
+    custom = copy.deepcopy(golden.crd_version())
+    fields = custom["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    fields |= {"not": {"type": "string"}, "properties": {"type": "object", "default": {"not": 1}}}
+    found = openapi.document_v2([dataclasses.replace(WIDGETS, custom=custom)])
+    spec = found["definitions"]["com.example.golden.v1.Widget"]["properties"]["spec"]
+    assert spec["properties"]["not"] == {"type": "string"}
+    assert spec["properties"]["properties"] == {"type": "object", "default": {"not": 1}}
