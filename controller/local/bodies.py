@@ -84,7 +84,7 @@ def parse_json(raw: bytes) -> tuple[Any, Duplicates]:
         raise ParseError("exceeded max depth")
     duplicates = Duplicates()
     if any_twice:
-        _collect(value, "", duplicates)
+        value = _collected(value, "", duplicates)
     return value, duplicates
 
 
@@ -135,15 +135,16 @@ def _as_go_says(error: json.JSONDecodeError) -> str:
     return f"invalid character '{rest[0]}' looking for beginning of {wanted}"
 
 
-def _collect(value: Any, path: str, into: Duplicates) -> None:
+def _collected(value: Any, path: str, into: Duplicates) -> Any:
+    """The value in plain dicts, and the paths of the keys that stood twice."""
     if isinstance(value, _Twice):
         into.extend(f"{path}{name}" for name in value.twice)
     if isinstance(value, dict):
-        for name, each in value.items():
-            _collect(each, f"{path}{name}.", into)
-    elif isinstance(value, list):
-        for index, each in enumerate(value):
-            _collect(each, f"{path[:-1]}[{index}].", into)
+        return {name: _collected(each, f"{path}{name}.", into) for name, each in value.items()}
+    if isinstance(value, list):
+        where = path[:-1]
+        return [_collected(each, f"{where}[{at}].", into) for at, each in enumerate(value)]
+    return value
 
 
 class _Loader(yaml.CSafeLoader):

@@ -209,6 +209,16 @@ async def test_a_user_agent_becomes_a_name_that_can_be_printed(
     assert entry["manager"] == "b\u00fcild" + "x" * 122
 
 
+async def test_a_field_that_stands_twice_is_warned_of_and_its_last_value_counts(
+    widgets: controlplane.Widgets,
+) -> None:
+    head = json.dumps(widgets.widget("one"))[:-1].replace(', "spec": {}', "")
+    raw = (head + ', "spec": {"size": 1, "color": "red", "size": 2}}').encode()
+    answer = await widgets.access.ask("POST", widgets.path, raw)
+    assert (answer.status, answer.body["spec"]) == (201, {"size": 2, "color": "red"})
+    assert answer.warnings == ['299 - "duplicate field \\"spec.size\\""']
+
+
 async def test_yaml_aliases_cannot_blow_up(widgets: controlplane.Widgets) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [" + ", ".join([f"*a{n - 1}"] * 10) + "]" for n in range(1, 9)]
