@@ -8,9 +8,10 @@ k8s.io/kubernetes/pkg/apis/core/validation. Pure.
 import base64
 import copy
 import re
+from collections.abc import Iterator
 from typing import Any
 
-from controller.local import crd, fielderrors, metadata, resources
+from controller.local import bodies, crd, fielderrors, metadata, resources
 from controller.local.fielderrors import FieldError
 
 Object = dict[str, Any]
@@ -83,19 +84,26 @@ _KEY_TEXT = (
 )
 
 
-def _check_data(new: Object, *names: str) -> list[FieldError]:
+def _check_key(key: str) -> list[str]:
+    found = ["must be no more than 253 characters"] if len(key) > 253 else []
+    if not _KEY.fullmatch(key):
+        found.append(_KEY_TEXT)
+    if key in (".", ".."):
+        found.append(f"must not be '{key}'")
+    elif key.startswith(".."):
+        found.append("must not start with '..'")
+    return found
+
+
+def _check_data(new: Object, plain: str = "", encoded: str = "") -> list[FieldError]:
+    """Errors of the keys and of the size of two fields, as text and in base64."""
     found, size = [], 0
-    for name in names:
+    for name in filter(None, (plain, encoded)):
         for key, value in sorted((new.get(name) or {}).items()):
-            if not _KEY.fullmatch(key):
-                found.append(fielderrors.invalid(f"{name}[{key}]", key, _KEY_TEXT))
-            elif len(key) > 253:
-                detail = "must be no more than 253 characters"
-                found.append(fielderrors.invalid(f"{name}[{key}]", key, detail))
-            size += len(value.encode())
-    # Base64 is a third longer than what it says.
-    if size * (3 if names == ("data",) else 4) // 4 > DATA_LIMIT:
-        found.append(fielderrors.too_long(names[0], DATA_LIMIT))
+            found += [fielderrors.invalid(f"{name}[{key}]", key, why) for why in _check_key(key)]
+            size += len(base64.b64decode(value)) if name == encoded else len(value.encode())
+    if size > DATA_LIMIT:
+        found.append(fielderrors.too_long(plain or encoded, DATA_LIMIT))
     return found
 
 
@@ -106,6 +114,41 @@ def _check_immutable(new: Object, old: Object | None, *names: str) -> list[Field
     found = [fielderrors.forbidden("immutable", detail)] if not new.get("immutable") else []
     changed = (name for name in names if (new.get(name) or {}) != (old.get(name) or {}))
     return found + [fielderrors.forbidden(name, detail) for name in changed]
+
+
+_KEYS_OF_TYPES = {
+    "kubernetes.io/dockercfg": (".dockercfg",),
+    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+}
+_ACCOUNT = "kubernetes.io/service-account.name"
+
+
+def _check_secret_type(new: Object) -> Iterator[FieldError]:
+    """What is missing that a Secret of its type must have."""
+    kind, data = new["type"], new.get("data") or {}
+    keys: tuple[str, ...] = _KEYS_OF_TYPES.get(kind, ())
+    if kind == "kubernetes.io/basic-auth" and not {"username", "password"} & data.keys():
+        keys = ("username", "password")
+    for key in keys:
+        if key not in data or (kind == "kubernetes.io/ssh-auth" and not data[key]):
+            yield fielderrors.required(f"data[{key}]")
+        elif kind.startswith("kubernetes.io/docker"):
+            yield from _check_docker(f"data[{key}]", base64.b64decode(data[key]))
+    annotations = new["metadata"].get("annotations") or {}
+    if kind == "kubernetes.io/service-account-token" and not annotations.get(_ACCOUNT):
+        yield fielderrors.required(f"metadata.annotations[{_ACCOUNT}]")
+
+
+def _check_docker(field: str, raw: bytes) -> Iterator[FieldError]:
+    try:
+        if isinstance(bodies.parse_json(raw)[0], dict):
+            return
+        why = "json: cannot unmarshal into Go value of type map[string]interface {}"
+    except bodies.ParseError as error:
+        why = str(error)
+    yield fielderrors.invalid(field, "<secret contents redacted>", why)
 
 
 class Secret(Rules):
@@ -121,7 +164,7 @@ class Secret(Rules):
         if old is not None and new["type"] != old["type"]:
             found.append(fielderrors.invalid("type", new["type"], "field is immutable"))
         found += _check_immutable(new, old, "data")
-        return found + _check_data(new, "data")
+        return found + _check_data(new, encoded="data") + list(_check_secret_type(new))
 
 
 class ConfigMap(Rules):

@@ -88,16 +88,17 @@ def number(value: Value, place: Place, _unknown: Unknown) -> Value:
 
 
 def data(value: Value, place: Place, _unknown: Unknown) -> Value:
-    """Bytes in base64."""
+    """Bytes in base64, without the line breaks that may be in it."""
     if not isinstance(value, str):
         raise mismatch(value, place, "[]uint8")
+    text = value.replace("\n", "").replace("\r", "")
     try:
-        base64.b64decode(value.replace("\n", "").replace("\r", ""), validate=True)
+        base64.b64decode(text, validate=True)
     except ValueError:
         good = re.match(r"[A-Za-z0-9+/]*", value)
         at = good.end() if good else 0
         raise MismatchError(f"illegal base64 data at input byte {at}") from None
-    return value
+    return text
 
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)

@@ -53,3 +53,7 @@ def test_what_go_does_not_read_as_a_time_is_refused(kind: typed.Type, text: str)
 def test_what_is_no_base64_is_refused(text: str, told: str) -> None:
     with pytest.raises(typed.MismatchError, match=told):
         typed.data(text, PLACE, [])
+
+
+def test_base64_is_stored_without_line_breaks() -> None:
+    assert typed.data("YW\r\nJj\n", PLACE, []) == "YWJj"
