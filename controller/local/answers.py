@@ -69,10 +69,15 @@ def respond(
     if media == YAML:
         raw = bodies.dump_yaml(bodies.parse_json(raw)[0])
     response = web.Response(body=raw, status=status, content_type=media)
+    warn(response, warnings)
+    return response
+
+
+def warn(response: web.StreamResponse, warnings: Sequence[str]) -> None:
+    """Put warnings into the head of a response."""
     for text in told(warnings):
         quoted = text.replace("\\", "\\\\").replace('"', '\\"')
         response.headers.add("Warning", f'299 - "{quoted}"')
-    return response
 
 
 _MOST_WARNINGS: Final = 50
@@ -121,17 +126,18 @@ class Presenter:
         resource = call.resource
         meta = page.metadata(resource.custom is not None and not form.shape)
         if not form.shape:
-            return respond(_joined(resource, meta, page.items), 200, form.media)
+            raw = _joined(resource, meta, page.items)
+            return respond(raw, 200, form.media, call.warnings)
         found = [wire.read(resource, stored) for stored in page.items]
         if form.shape == "Table":
-            return respond(self.table(call, found, meta), 200, form.media)
+            return respond(self.table(call, found, meta), 200, form.media, call.warnings)
         shown = {
             "kind": "PartialObjectMetadataList",
             "apiVersion": "meta.k8s.io/v1",
             "metadata": meta,
             "items": [wire.partial(body) for body in found],
         }
-        return respond(shown, 200, form.media)
+        return respond(shown, 200, form.media, call.warnings)
 
     def table(self, call: requests.Call, found: list[Object], meta: Object) -> Object:
         """A Table of objects, with the columns of their kind."""

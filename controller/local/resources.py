@@ -50,6 +50,8 @@ class Resource:
     structure: structural.Structural | None = None
     """The schema of a custom resource."""
     stored_version: str = ""
+    warning: str = ""
+    """Told to everybody who uses it: the version is deprecated."""
     since: int = 0
     """The version of its definition: what was stored before is read through the newer schema."""
 
@@ -242,11 +244,24 @@ def of_definition(definition: Object) -> list[Resource]:
             custom=version,
             structure=_schema(version),
             stored_version=stored,
+            warning=_warning(spec, version),
             since=int(definition["metadata"]["resourceVersion"]),
         )
         for version in spec["versions"]
         if version["served"]
     ]
+
+
+def _warning(spec: Object, version: Object) -> str:
+    if not version.get("deprecated"):
+        return ""
+    if version.get("deprecationWarning"):
+        return str(version["deprecationWarning"])
+    group, kind, rank = spec["group"], spec["names"]["kind"], _priority(version["name"])
+    text = f"{group}/{version['name']} {kind} is deprecated"
+    served = (each for each in spec["versions"] if each["served"] and not each.get("deprecated"))
+    better = [each["name"] for each in served if _priority(each["name"]) < rank]
+    return f"{text}; use {group}/{min(better, key=_priority)} {kind}" if better else text
 
 
 def _schema(version: Object) -> structural.Structural:

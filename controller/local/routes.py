@@ -148,6 +148,7 @@ class Routes:
             accept=request.headers.get("Accept", ""),
             content_type=request.headers.get("Content-Type", ""),
             agent=request.headers.get("User-Agent", ""),
+            warnings=[resource.warning] if resource.warning else [],
         )
         if request.method in ("POST", "PUT", "PATCH", "DELETE"):
             call.raw = await _body(request)
@@ -207,7 +208,7 @@ class Routes:
     async def _delete(self, call: requests.Call) -> web.StreamResponse:
         left = await self.deleter.delete(call)
         media = answers.accepted(call.accept, answers.OBJECT_SHAPES).media
-        return answers.respond(deletes.shown(call.resource, left), 200, media)
+        return answers.respond(deletes.shown(call.resource, left), 200, media, call.warnings)
 
     async def _delete_collection(self, call: requests.Call) -> web.StreamResponse:
         options = deletes.options_of(call)

@@ -42,6 +42,7 @@ class Watches:
         _check(call)
         watch = _Watch(self._objects, call, _encoder(self._presenter, call, shape))
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        answers.warn(response, call.warnings)
         response.enable_chunked_encoding()
         await response.prepare(request)
         task = asyncio.create_task(watch.run(response))

@@ -136,6 +136,32 @@ async def test_a_version_shows_what_its_schema_has_and_takes_nothing_from_anothe
     assert await kind.seen("v2") == ("v2", {"size": 2, "extra": "e"})
 
 
+async def test_everybody_who_uses_a_deprecated_version_is_warned(
+    widgets: controlplane.Widgets,
+) -> None:
+    kind = Versions(widgets)
+    await kind.made()
+    versions = (await kind.access.ask("GET", kind.definition)).body["spec"]["versions"]
+    versions[0] |= {"deprecated": True}
+    await kind.change({"spec": {"versions": versions}})
+    path, group = kind.path("v1"), kind.group
+    told = [f'299 - "{group}/v1 Widget is deprecated; use {group}/v2 Widget"']
+    body = {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": "two"}}
+    for method, where, sent in (
+        ("GET", path, None),
+        ("GET", f"{path}/one", None),
+        ("GET", f"{path}?watch=1&timeoutSeconds=1", None),
+        ("POST", path, body),
+        ("DELETE", f"{path}/two", None),
+    ):
+        answer = await kind.access.ask(method, where, sent)
+        assert (method, where, answer.warnings) == (method, where, told)
+    assert (await kind.access.ask("GET", kind.path("v2"))).warnings == []
+    versions[0] |= {"deprecationWarning": "use another one"}
+    await kind.change({"spec": {"versions": versions}})
+    assert (await kind.access.ask("GET", path)).warnings == ['299 - "use another one"']
+
+
 async def test_what_was_stored_in_another_version_is_shown_in_the_one_that_is_asked_for(
     widgets: controlplane.Widgets,
 ) -> None:
