@@ -128,9 +128,8 @@ class Lifecycle:
         if stored is None:
             self._ending["customresourcedefinitions"].discard(name)
             return
-        resource = self._catalogue.of_collection(name)
-        if resource is not None:
-            await self._empty(resource, "")
+        # Of a kind that is not served any more there may be objects.
+        await self._empty(resources.of_storage(stored.object()), "")
         if not self._objects.collection(name).keys:
             await deletes.release(self._objects, resources.DEFINITIONS, stored, definitions.CLEANUP)
 

@@ -218,6 +218,15 @@ BUILT_IN = (
 
 def of_definition(definition: Object) -> list[Resource]:
     """The resources of an established CustomResourceDefinition, one per served version."""
+    return [each for each in _versions(definition) if each.custom and each.custom["served"]]
+
+
+def of_storage(definition: Object) -> Resource:
+    """The resource of the version in which objects are stored, served or not."""
+    return next(each for each in _versions(definition) if each.version == each.stored_version)
+
+
+def _versions(definition: Object) -> list[Resource]:
     spec = definition["spec"]
     # All names are accepted here, and what status says of it a client may have written.
     names = spec["names"]
@@ -248,7 +257,6 @@ def of_definition(definition: Object) -> list[Resource]:
             since=int(definition["metadata"]["resourceVersion"]),
         )
         for version in spec["versions"]
-        if version["served"]
     ]
 
 

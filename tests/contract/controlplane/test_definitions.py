@@ -48,6 +48,22 @@ async def test_a_status_that_says_too_little_leaves_the_kind_served(
     await widgets.create("one")
 
 
+async def test_a_definition_that_is_not_served_goes_with_its_objects(
+    widgets: controlplane.Widgets,
+) -> None:
+    await widgets.create("one")
+    path = f"{DEFINITIONS}/widgets.{widgets.group}"
+    patch = [{"op": "replace", "path": "/spec/versions/0/served", "value": False}]
+    answer = await widgets.access.ask("PATCH", path, patch, kind="application/json-patch+json")
+    assert answer.status == 200, answer.raw
+    assert (await widgets.access.ask("DELETE", path)).status == 200
+    for _ in range(400):
+        if (await widgets.access.ask("GET", path)).status == 404:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("the definition is still there")
+
+
 @pytest.mark.parametrize(
     ("field", "told"),
     [
