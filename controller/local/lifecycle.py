@@ -59,7 +59,7 @@ class Lifecycle:
             self._work.set()
 
     def _look(self, name: str, stored: objects.Stored) -> None:
-        if name in self._ending and b'"deletionTimestamp":' in stored.body:
+        if name in self._ending and _is_marked(stored):
             self._ending[name].add(stored.key)
             self._work.set()
         if self._garbage.look(name, stored):
@@ -136,11 +136,7 @@ class Lifecycle:
     async def _empty(self, resource: resources.Resource, prefix: str) -> None:
         """Delete what is not marked as deleted yet."""
         collection = self._objects.collection(resource.collection)
-        keys = [
-            key
-            for key in collection.span(prefix)
-            if b'"deletionTimestamp":' not in collection.objects[key].body
-        ]
+        keys = [key for key in collection.span(prefix) if not _is_marked(collection.objects[key])]
         await self._deleter.remove_all(resource, keys, _BACKGROUND)
 
     async def _expire_events(self) -> None:
@@ -148,6 +144,12 @@ class Lifecycle:
         events = self._objects.collection("events").objects.values()
         keys = _seen_before(events, oldest)
         await self._deleter.remove_all(resources.EVENTS, keys, _BACKGROUND)
+
+
+def _is_marked(stored: objects.Stored) -> bool:
+    # What an object holds may have a field of that name too, but most objects are not parsed.
+    has = b'"deletionTimestamp":' in stored.body
+    return has and bool(stored.object()["metadata"].get("deletionTimestamp"))
 
 
 def _seen_before(events: Iterable[objects.Stored], oldest: str) -> list[str]:

@@ -322,3 +322,34 @@ async def test_whoever_is_told_that_a_name_is_taken_can_read_what_took_it(
 
     found = [await asyncio.gather(*(make(f"s{n}") for _ in range(4))) for n in range(20)]
     assert [sorted(each) for each in found] == [[200 - 409] * 3 + [200 - 201]] * 20
+
+
+async def test_a_namespace_goes_whatever_its_objects_hold(widgets: controlplane.Widgets) -> None:
+    access, namespace = widgets.access, f"/api/v1/namespaces/{widgets.namespace}"
+    body = {"metadata": {"name": "one"}, "data": {"deletionTimestamp": "never"}}
+    assert (await access.ask("POST", f"{namespace}/configmaps", body)).status == 201
+    assert (await access.ask("DELETE", namespace)).status == 200
+    await eventually_gone(access, namespace)
+
+
+async def test_what_is_only_named_like_a_deletion_ends_nothing(
+    widgets: controlplane.Widgets,
+) -> None:
+    access, group = widgets.access, f"other.{widgets.group}"
+    namespace = f"/api/v1/namespaces/{widgets.namespace}"
+    patch = {"metadata": {"annotations": {"deletionTimestamp": "never"}}}
+    assert (await access.ask("PATCH", namespace, patch, kind=MERGE)).status == 200
+    definition = controlplane.widget_definition(group)
+    schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    schema["properties"]["spec"]["properties"]["deletionTimestamp"] = {"type": "string"}
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    assert (await access.ask("POST", path, definition)).status == 201
+    other = controlplane.Widgets(access, group, widgets.namespace)
+    await other.served()
+    await other.create("one")
+    await widgets.create("one")
+    labels = {"metadata": {"labels": {"a": "b"}}}
+    await access.ask("PATCH", namespace, labels, kind=MERGE)
+    await access.ask("PATCH", f"{path}/widgets.{group}", labels, kind=MERGE)
+    await asyncio.sleep(0.3)
+    assert [len((await each.list())["items"]) for each in (widgets, other)] == [1, 1]
