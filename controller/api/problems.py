@@ -113,6 +113,9 @@ def of(error: Exception) -> Problem:
             return Problem(HTTPStatus.CONFLICT, (again,))
         case store_errors.Invalid():
             return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, _refusal(error))
+        case store_errors.Faulty():
+            hint = "The control plane has a fault; its log (that of `ptd local`) says which"
+            return _ours(hint, Reason.PLATFORM_UNAVAILABLE)
         case store_errors.Unavailable():
             hint = "The control plane does not answer; try again in a minute"
             return _ours(hint, Reason.PLATFORM_UNAVAILABLE)

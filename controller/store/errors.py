@@ -2,10 +2,10 @@
 
     errors.Transient                          errors.Terminal
     ├── Unavailable   no or no useful answer  ├── NotFound       there is no such object
-    │   └── Unauthorized  it knows us not     ├── AlreadyExists  the name is taken
-    ├── Conflict      it changed meanwhile    ├── Forbidden      our account may not
-    └── Gone          that version is past    ├── Invalid        it refuses what we sent
-                                              └── Unreadable     we cannot read what it stores
+    │   ├── Unauthorized  it knows us not     ├── AlreadyExists  the name is taken
+    │   └── Faulty        it says it is ill   ├── Forbidden      our account may not
+    ├── Conflict      it changed meanwhile    ├── Invalid        it refuses what we sent
+    └── Gone          that version is past    └── Unreadable     we cannot read what it stores
 
 Raised by everything in this package, and by nothing else. Callers catch the classes, never codes.
 """
@@ -29,6 +29,10 @@ class Unavailable(errors.Transient):
 
 class Unauthorized(Unavailable):
     """It does not know who asks: a token that is renewed passes later, a wrong one never."""
+
+
+class Faulty(Unavailable):
+    """It answers, and with a fault of its own, as where its disk is full."""
 
 
 class Conflict(errors.Transient):
@@ -119,6 +123,8 @@ def of_answer(
             return Gone(said)
         case 400 | 405 | 406 | 413 | 415 | 422:
             return _refusal(said, body)
+        case 500:
+            return Faulty(said)
         case _:
             return Unavailable(said, _wait(retry_after))
 

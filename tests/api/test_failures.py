@@ -6,12 +6,15 @@ from datetime import timedelta
 
 import pytest
 
+from controller.api import problems
 from controller.api.texts import NOTHING_HERE
 from controller.models.tooldeployment import State
+from controller.store import errors, kinds
 from controller.store.objects import Store
 from controller.store.secrets import Secrets
 from tests.api.service import CONFIG, Clock, Service, serving
-from tests.support import controlplane, kubeclient
+from tests.support import controlplane, fakekube, kubeclient
+from tests.support.fakekube import FakeKube
 
 BETA = "You are using a beta feature of Toolforge."
 UNKNOWN = "20260101-000000-abcdefghij"
@@ -275,6 +278,18 @@ async def test_the_control_plane_s_silence_is_told_without_its_details(
     assert (answer.status, answer.errors) == (
         500,
         ["Internal server error", "The control plane does not answer; try again in a minute"],
+    )
+
+
+async def test_a_fault_of_the_control_plane_is_not_told_as_its_silence() -> None:
+    async with FakeKube() as ill, kubeclient.calls_to(ill.url) as calls:
+        ill.fail("GET", fakekube.status(500, "InternalError"), times=9)
+        store = Store(calls, Clock(), "api-tests")
+        with pytest.raises(errors.Faulty) as raised:
+            await store.get(kinds.CONFIGS, "demo", "demo-config")
+    assert problems.of(raised.value).messages == (
+        "Internal server error",
+        "The control plane has a fault; its log (that of `ptd local`) says which",
     )
 
 

@@ -40,7 +40,7 @@ FAILURES: list[tuple[str, fakekube.Answer, type[Exception], float | None]] = [
         errors.Unavailable,
         None,
     ),
-    ("500 pretty-printed", fakekube.status(500, indent=2), errors.Unavailable, None),
+    ("500 pretty-printed", fakekube.status(500, indent=2), errors.Faulty, None),
     ("503 in HTML", fakekube.text_answer(503, "<html>", "text/html"), errors.Unavailable, None),
     ("504", fakekube.status(504, "Timeout"), errors.Unavailable, None),
     ("a cut connection", fakekube.reset, errors.Unavailable, None),
