@@ -68,18 +68,24 @@ class StatusView:
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))
-        for tool, deployment in sorted(self._last.items()):
-            status = deployment.status
-            table.add_row(
-                Text(tool, style="bold"),
-                Text(deployment.name),
-                Text(status.status.value, style=_COLOURS[status.status]),
-                Text(status.commit),
-                Text(_short(status.message), overflow="ellipsis", no_wrap=True),
-            )
-        if not self._last:
+        rows = [self._row(tool, of) for tool, of in sorted(self._last.items())]
+        for column in list(zip(*rows, strict=True))[:-1]:  # what one types or looks for stays whole
+            table.add_column(no_wrap=True, min_width=max(cell.cell_len for cell in column))
+        for row in rows:
+            table.add_row(*row)
+        if not rows:
             table.add_row(Text("waiting for the first deployment", style="dim"))
         return table
+
+    def _row(self, tool: str, deployment: ToolDeployment) -> tuple[Text, ...]:
+        status = deployment.status
+        return (
+            Text(tool, style="bold"),
+            Text(deployment.name),
+            Text(status.status.value, style=_COLOURS[status.status]),
+            Text(status.commit),
+            Text(_short(status.message), overflow="ellipsis", no_wrap=True),
+        )
 
 
 def _short(message: str) -> str:

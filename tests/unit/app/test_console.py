@@ -28,6 +28,16 @@ def test_on_a_terminal_each_tool_has_one_line() -> None:
     assert "demo  d1  running  aaaaaaaaaa  building web" in said
 
 
+def test_on_a_narrow_terminal_the_message_gives_way_and_the_id_stays_whole() -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=80, color_system=None)
+    name = "20261122-093535-o0dsofwq4f"
+    status = {"status": "successful", "commit": "aaaaaaaaaa", "message": "building web and worker"}
+    with StatusView(console, lambda: NOW) as view:
+        view.show(builders.deployment(name, status=status))
+    assert f"demo  {name}  successful  aaaaaaaaaa  building web and work…" in out.getvalue()
+
+
 def test_a_long_message_is_cut_to_its_beginning() -> None:
     said = shown(terminal=False, message="word " * 100 + "\nsecond line")
     assert said.endswith("…\n")
