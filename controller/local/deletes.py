@@ -38,10 +38,17 @@ ORPHAN = "orphan"
 _POLICIES = {"Foreground": FOREGROUND, "Orphan": ORPHAN, "Background": ""}
 
 
-def is_over(body: Object) -> bool:
+def is_over(resource: resources.Resource, body: Object) -> bool:
     """Whether an object is to be deleted and nothing holds it any more."""
-    held = body["metadata"].get("finalizers") or (body.get("spec") or {}).get("finalizers")
+    held = any(holder.get("finalizers") for holder in _holders(resource, body))
     return bool(body["metadata"].get("deletionTimestamp")) and not held
+
+
+def _holders(resource: resources.Resource, body: Object) -> list[Object]:
+    """What may have finalizers of an object: of a namespace its spec too."""
+    if resource != resources.NAMESPACES:
+        return [body["metadata"]]
+    return [body["metadata"], body.get("spec") or {}]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +129,7 @@ class Deleter:
             why = "this namespace may not be deleted"
             raise statuses.forbidden(resource, meta["name"], why)
         changed = self._mark(resource, body, options)
-        if not is_over(body):
+        if not is_over(resource, body):
             if options.dry or not changed:
                 await self._objects.settled()
                 return objects.Stored(stored.key, stored.version, objects.encode(body))
@@ -226,13 +233,13 @@ async def release(
 ) -> None:
     """Take a finalizer (of the metadata, or of a namespace's spec) away; delete what is over."""
     body = stored.object()
-    for holder in (body["metadata"], body.get("spec") or {}):
+    for holder in _holders(resource, body):
         held = [name for name in holder.get("finalizers") or () if name != finalizer]
         if held:
             holder["finalizers"] = held
         else:
             holder.pop("finalizers", None)
-    if is_over(body):
+    if is_over(resource, body):
         await store.remove(resource.collection, stored.key, body).done()
     else:
         await store.put(resource.collection, stored.key, body).done()

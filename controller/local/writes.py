@@ -247,7 +247,7 @@ class Writer:
         stored_form = wire.to_stored(resource, new)
         if dry:
             return 200, objects.Stored(stored.key, stored.version, objects.encode(stored_form))
-        if deletes.is_over(new):
+        if deletes.is_over(resource, new):
             last = objects.Stored(stored.key, stored.version, objects.encode(stored_form))
             await self._objects.remove(resource.collection, stored.key, stored_form).done()
             return 200, last

@@ -353,3 +353,25 @@ async def test_what_is_only_named_like_a_deletion_ends_nothing(
     await access.ask("PATCH", f"{path}/widgets.{group}", labels, kind=MERGE)
     await asyncio.sleep(0.3)
     assert [len((await each.list())["items"]) for each in (widgets, other)] == [1, 1]
+
+
+@pytest.mark.parametrize("spec", [{"finalizers": ["example.com/a"]}, "text", ["item"]])
+@pytest.mark.parametrize("policy", ["Background", "Foreground", "Orphan"])
+async def test_an_object_goes_whatever_its_spec_is(
+    widgets: controlplane.Widgets, spec: Any, policy: str
+) -> None:
+    access, group = widgets.access, f"other.{widgets.group}"
+    definition = controlplane.widget_definition(group)
+    (version,) = definition["spec"]["versions"]
+    free = {"x-kubernetes-preserve-unknown-fields": True}
+    version |= {"selectableFields": None, "additionalPrinterColumns": None}
+    version["schema"] = {"openAPIV3Schema": {"type": "object", "properties": {"spec": free}}}
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    assert (await access.ask("POST", path, definition)).status == 201
+    other = controlplane.Widgets(access, group, widgets.namespace)
+    await other.served()
+    answer = await access.ask("POST", other.path, {**other.widget("one"), "spec": spec})
+    assert (answer.status, answer.body["spec"]) == (201, spec)
+    gone = f"{other.path}/one?propagationPolicy={policy}"
+    assert (await access.ask("DELETE", gone)).status == 200
+    await eventually_gone(access, f"{other.path}/one")
