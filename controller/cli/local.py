@@ -8,15 +8,19 @@ import asyncio
 import errno
 import io
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
 from controller.cli import access, roles, until
 from controller.settings import Settings, for_local, unknown
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @click.command()
@@ -87,7 +91,7 @@ async def _run(data: Path, port: int, tools: Sequence[str], settings: Settings) 
         raise click.ClickException(error.message) from error
     except OSError as error:
         raise click.ClickException(_explain(error, data, port)) from error
-    console.print(_welcome(running.url, running.kubeconfig, tools), highlight=False)
+    greet(console, running.url, running.kubeconfig, tools)
     try:
         return await until.stopped(stop, work())
     finally:
@@ -101,7 +105,13 @@ def _explain(error: OSError, data: Path, port: int) -> str:
     return f"the folder {data} cannot be used: {error.strerror or error}; choose one with --data"
 
 
-def _welcome(url: str, kubeconfig: Path, tools: Sequence[str]) -> str:
+def greet(console: "Console", url: str, kubeconfig: Path, tools: Sequence[str]) -> None:
+    """Say how to use what runs, in lines that a shell takes as they are: no wrapping, no markup."""
+    said = _welcome(url, shlex.quote(str(kubeconfig)), tools)
+    console.print(said, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
+def _welcome(url: str, kubeconfig: str, tools: Sequence[str]) -> str:
     namespaces = ", ".join(f"tool-{tool}" for tool in tools)
     return (
         f"ptd local runs at {url} (namespaces: {namespaces})\n"
@@ -111,6 +121,6 @@ def _welcome(url: str, kubeconfig: Path, tools: Sequence[str]) -> str:
         "  ptd status                     see how the last deployment went\n"
         "  ptd list                       see all of them; `ptd rollback` goes back\n"
         "  ptd logs COMPONENT -f          follow a component's output\n"
-        f"The HTTP API and its description, for a browser: {url}/components/docs\n"
+        f"  {url}/components/docs    the HTTP API, for a browser\n"
         "Ctrl-C stops everything in order."
     )
