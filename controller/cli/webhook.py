@@ -30,6 +30,11 @@ that file knows. For curl, name the plain one that `ptd local` printed:
 `--api http://127.0.0.1:PORT/components`. On a cluster, name the API's address
 so."""
 
+_UNUSED = """\
+
+Polling is off for {tool}, so that no call has anything to look at: switch it
+on with `auto_deploy: true` in its config."""
+
 
 @click.command()
 @click.option("--rotate", is_flag=True, help="Make another secret; the old one ends in seconds.")
@@ -49,6 +54,8 @@ def webhook(
     base = named or remote.of_kubeconfig(found).base
     secret = found.connected(lambda calls: _secret(calls, found.tool, rotate=rotate))
     click.echo(_PASTE.format(url=f"{base}/v1/tool/{found.tool}/webhook", secret=secret))
+    if not found.call(lambda store: _is_followed(store, found.tool)):
+        click.echo(_UNUSED.format(tool=found.tool), err=True)
     if not named:
         click.echo(_OF_LOCAL.format(kubeconfig=found.kubeconfig), err=True)
 
@@ -69,3 +76,20 @@ async def _secret(calls: Any, tool: str, *, rotate: bool) -> str:
         return there.data[KEY].decode("utf-8", "replace")
     await kept.replace(tool, replace(there, data={**there.data, KEY: new.encode()}))
     return new
+
+
+async def _is_followed(store: Any, tool: str) -> bool:
+    """Whether polling follows anything; also where nobody may tell."""
+    from controller.errors import EdgeError  # noqa: PLC0415
+    from controller.models import meta  # noqa: PLC0415
+    from controller.store import kinds  # noqa: PLC0415
+    from controller.store.errors import NotFound  # noqa: PLC0415
+    from watchers import decide  # noqa: PLC0415
+
+    try:
+        config = await store.get(kinds.CONFIGS, tool, meta.config_name(tool))
+    except NotFound:
+        return False
+    except EdgeError:
+        return True
+    return bool(decide.followed(config.spec))
