@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults import trials
+from tests.faults import scenarios, trials
 from tests.faults.conftest import Tried
 from tests.faults.scenarios import SCENARIOS, Scenario
 from tests.faults.tape import Fault, Plan
@@ -79,4 +79,28 @@ def test_a_write_that_takes_its_time_is_waited_for(scenario: Scenario, tried: Tr
     plans = trials.sample(everything, bounded=1, whole=12)
     wrong = failures(scenario, plans)
     tried("slow writes", len(plans), wrong)
+    assert wrong == {}
+
+
+FEW = (scenarios.poll_trigger, scenarios.more_than_are_kept)
+
+
+@pytest.mark.parametrize(
+    "scenario", SCENARIOS if trials.WHOLE else FEW, ids=lambda scenario: scenario.__name__
+)
+def test_a_write_that_is_carried_out_after_its_sender_gave_up_changes_nothing(
+    scenario: Scenario, tried: Tried
+) -> None:
+    """Its connection breaks at once, and it reaches the control plane five seconds later.
+
+    builds-api and jobs-api have no versions: what that costs is told in docs/reliability.md.
+    """
+    everything: list[Plan] = [
+        (Fault("late", at, seconds=5.0),)
+        for at, entry in enumerate(trials.reference(scenario).changes, 1)
+        if entry.neighbour == "kube"
+    ]
+    plans = trials.sample(everything, bounded=2, whole=16)
+    wrong = failures(scenario, plans)
+    tried("writes that arrive late", len(plans), wrong)
     assert wrong == {}
