@@ -52,7 +52,7 @@ generate: setup ## Write every generated file
 verify: setup ## Fail if a generated file differs from what would be written
 	@$(VENV) -m tests.gate.checks generated
 
-faults: setup ## Crashes, lost answers, stale views, rivals, bad input: all of it (an hour and a half)
+faults: setup ## Crashes, lost answers, stale views, rivals, bad input: all of it (two hours)
 	@$(VENV) -m tests.faults
 
 bench: setup ## How fast the parts are, against a budget each

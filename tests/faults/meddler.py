@@ -37,6 +37,7 @@ class Meddler:
         self.repeats = False
         self.meddled = 0
         self.wrote: list[tuple[str, str]] = []  # an object's path, and what was put into it
+        self.task: asyncio.Task[None] | None = None  # what meddles by itself
         self.url = ""
 
     async def start(self) -> "Meddler":
@@ -46,7 +47,9 @@ class Meddler:
         return self
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening, and let everything flow."""
+        if self.task is not None:
+            self.task.cancel()
         await self._runner.cleanup()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:

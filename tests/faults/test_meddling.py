@@ -14,7 +14,8 @@ from tests.faults.candidates import candidate, leading
 from tests.faults.conftest import Tried
 from tests.faults.meddler import Meddler
 from tests.faults.oracle import result_of
-from tests.faults.scenarios import SCENARIOS, Scenario
+from tests.faults.scenarios import RESTARTS_TWICE, SCENARIOS, Scenario
+from tests.faults.tape import Fault, Plan
 from tests.faults.test_leaders import burst, once_each
 from tests.faults.world import World, opened
 
@@ -26,7 +27,13 @@ MARK = "example.org/foreign"
 ROWS = (1, 3, 10)
 
 
-def play(scenario: Scenario, set_up: Callable[[World, Meddler], None]) -> tuple[list[str], int]:
+def play(
+    scenario: Scenario,
+    set_up: Callable[[World, Meddler], None],
+    plan: Plan = (),
+    faults: int = max(ROWS),
+    patience: float = oracle.PATIENCE,
+) -> tuple[list[str], int]:
     """What is wrong with a run of the scenario with a meddler in it, and how often it meddled."""
     expected = trials.reference(scenario).result
     wrong: list[str] = []
@@ -40,10 +47,11 @@ def play(scenario: Scenario, set_up: Callable[[World, Meddler], None]) -> tuple[
         set_up(world, meddler)
 
     async def main() -> None:
-        async with opened((), **scenarios.fields(scenario), prepare=prepare) as world:
+        async with opened(plan, **scenarios.fields(scenario), prepare=prepare) as world:
             await scenario(world)
             found = await result_of(world, trials.SILENCE)
-            wrong.extend(oracle.differences(expected, found, max(ROWS)))
+            restarts = faults if scenario in RESTARTS_TWICE else 0
+            wrong.extend(oracle.differences(expected, found, faults, restarts, patience))
             wrong.extend(found.differed)
             wrong.extend(await _lost(world, meddlers[0].wrote))
 
@@ -119,6 +127,45 @@ def test_events_may_change_places_and_come_again_at_each_other(
         wrong, _ = play(scenario, set_up)
         assert wrong == [], set_up.__name__
     tried("reordered and repeated views", 2)
+
+
+LAGS = (10.0, 120.0)  # seconds: less than a silent watch is believed, and more
+
+
+def lag(seconds: float) -> Callable[[World, Meddler], None]:
+    """The watches of the second life tell of nothing for so long; all else is answered."""
+
+    def set_up(world: World, meddler: Meddler) -> None:
+        async def hold() -> None:
+            while len(world.lives) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            meddler.flows.clear()
+            await asyncio.sleep(seconds)
+            meddler.flows.set()
+            meddler.meddled += 1
+
+        meddler.task = asyncio.create_task(hold())
+
+    return set_up
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    SCENARIOS if trials.WHOLE else [scenarios.new_commit],
+    ids=lambda scenario: scenario.__name__,
+)
+def test_who_comes_back_to_watches_that_lag_ends_in_the_same_world(
+    scenario: Scenario, tried: Tried
+) -> None:
+    """Killed at a write, and the control plane lags when the next controller comes."""
+    points = range(1, len(trials.reference(scenario).changes) + 1)
+    everything = [(at, seconds) for at in points for seconds in LAGS]
+    chosen = everything[:: max(1, len(everything) // 8)] if trials.WHOLE else everything[7:24:16]
+    for at, seconds in chosen:
+        plan = (Fault("crash unanswered", at),)
+        wrong, lagged = play(scenario, lag(seconds), plan, 1, oracle.PATIENCE + seconds)
+        assert (wrong, lagged) == ([], 1), (at, seconds)
+    tried("restarts to views that lag", len(chosen))
 
 
 MOMENTS = [2.0 + step for step in range(0, 30, 1 if trials.WHOLE else 15)]
