@@ -37,14 +37,17 @@ class LocalJobs:
         self._tasks = Tasks()
 
     async def start(self) -> None:
-        """Take over whatever the disk knows."""
-        for directory in self._machine.layout.tools.glob("*/jobs/*"):
-            definition = records.stored(directory)
-            if definition is not None:
-                tool = directory.parts[-3]
-                job = self._make(directory, tool, definition)
-                self._jobs[tool, definition.spec.name] = job
-                await job.start()
+        """Take over whatever the disk knows.
+
+        What did its work gets its port before what never came up, as where both declare the same.
+        """
+        folders = sorted(self._machine.layout.tools.glob("*/jobs/*"))
+        found = [(each, it) for each in folders if (it := records.stored(each)) is not None]
+        for directory, definition in sorted(found, key=lambda each: each[1].took_over is None):
+            tool = directory.parts[-3]
+            job = self._make(directory, tool, definition)
+            self._jobs[tool, definition.spec.name] = job
+            await job.start()
         for directory in self._machine.layout.tools.glob("*/removed/*"):
             self._tasks.start(_clear(directory))
 

@@ -270,6 +270,19 @@ async def test_two_jobs_on_one_port_are_told_of_each_other(site: Site, local: Lo
     assert (await site.ask()).startswith("one")
 
 
+async def test_after_a_restart_the_port_is_again_that_of_the_job_that_served(site: Site) -> None:
+    async with site.backend() as local:
+        await local.jobs.apply(TOOL, site.serving("one"))
+        await job_that(local, is_up)
+        await local.jobs.apply(TOOL, replace(site.serving("two"), name="another"))
+        await job_that(local, lambda job: job.name == "another" and bool(job.status.messages))
+    async with site.backend() as local:
+        await job_that(local, lambda job: job.name == "web" and is_up(job))
+        assert (await site.ask()).startswith("one")
+        blocked = await job_that(local, lambda job: job.name == "another")
+        assert "is used by tool-a/web" in blocked.status.messages[0]
+
+
 async def test_an_image_that_is_gone_is_named(site: Site, local: LocalBackend) -> None:
     missing = f"local/{TOOL}/web@sha256:{'0' * 64}"
     await local.jobs.apply(TOOL, replace(site.serving("one"), image=missing))
