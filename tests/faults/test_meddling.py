@@ -103,7 +103,8 @@ def test_who_writes_just_before_us_is_heard_and_kept(scenario: Scenario, tried: 
     for at, times in chosen:
         wrong, meddled = play(scenario, foreign_change(at, times))
         assert wrong == [], (at, times)
-        assert meddled > 0
+        # A race with a user's own write may save the last one.
+        assert meddled > 0 or at > len(writes) - trials.RACES, (at, times)
     tried("foreign changes", len(chosen))
 
 
