@@ -75,8 +75,13 @@ async def kept() -> AsyncIterator[Keeper]:
 
 async def _serve(folder: Path) -> None:
     async with ControlPlane(folder / "state.db") as plane:
-        print(plane.url, plane.token, flush=True)
+        _say(f"{plane.url} {plane.token}")
         await asyncio.Event().wait()
+
+
+def _say(line: str) -> None:
+    # In one write, whatever PYTHONUNBUFFERED says: half a line would swallow the one after a kill.
+    os.write(sys.stdout.fileno(), f"{line}\n".encode())
 
 
 def main() -> None:
@@ -85,9 +90,9 @@ def main() -> None:
         pid = os.fork()
         if pid == 0:
             asyncio.run(_serve(Path(line.strip())))
-        print(pid, flush=True)
+        _say(str(pid))
         os.waitpid(pid, 0)
-        print(0, flush=True)
+        _say("0")
 
 
 if __name__ == "__main__":
