@@ -339,7 +339,7 @@ async def test_ctrl_c_at_a_terminal_asks_whether_to_cancel(
         cwd=ROOT,
         env={**client.environment, "TERM": "xterm"},
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=_at_a_terminal,
     )
     os.close(theirs)
     shown = bytearray()
@@ -363,6 +363,12 @@ async def test_ctrl_c_at_a_terminal_asks_whether_to_cancel(
         await process.wait()
         await seen
         os.close(ours)
+
+
+def _at_a_terminal() -> None:
+    """As a login does it; a gate in the background ignores Ctrl-C, and its children would, too."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _read_all(terminal: int, shown: bytearray) -> None:
