@@ -1,6 +1,5 @@
 """Fixtures for all tests. What they are made of is in `tests.support`."""
 
-import os
 import pathlib
 from collections.abc import AsyncIterator
 
@@ -8,12 +7,13 @@ import hypothesis
 import pytest
 
 from tests.support import controlplane
+from tests.support.size import WHOLE
 
 # The gate tries the same examples each time, so that a change fails for its own faults only;
 # `make faults` looks for new ones, and prints how to try again what it has found.
 hypothesis.settings.register_profile("gate", derandomize=True)
 hypothesis.settings.register_profile("whole", derandomize=False, print_blob=True)
-hypothesis.settings.load_profile("whole" if os.environ.get("PTD_FAULTS") == "whole" else "gate")
+hypothesis.settings.load_profile("whole" if WHOLE else "gate")
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ _ESCAPE = re.compile(
 
 _LONG = re.compile(r"[0-9]{19}")
 """In every text that has an integer beyond int64."""
-_INT64 = range(-(2**63), 2**63)
+INT64 = range(-(2**63), 2**63)
 
 
 class ParseError(ValueError):
@@ -119,8 +119,8 @@ def _number(text: str) -> int | float:
 
 def _integer(text: str) -> int | float:
     # Python takes its time over thousands of digits, and refuses more: those are doubles anyhow.
-    value = int(text) if len(text) <= len(str(_INT64.start)) else None
-    return value if value is not None and value in _INT64 else _number(text)
+    value = int(text) if len(text) <= len(str(INT64.start)) else None
+    return value if value is not None and value in INT64 else _number(text)
 
 
 def _refuse(text: str) -> NoReturn:
@@ -224,7 +224,7 @@ class _Budget:
         if value is None or isinstance(value, (str, bool)):
             return value
         if isinstance(value, int):
-            return value if value in _INT64 else _number(str(value))
+            return value if value in INT64 else _number(str(value))
         raise ParseError(f"yaml: a value of type {type(value).__name__} has no form in JSON")
 
 

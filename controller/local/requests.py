@@ -9,13 +9,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from controller.local import fielderrors, resources, statuses
+from controller.local import bodies, fielderrors, resources, statuses
 
 Object = dict[str, Any]
 
 _NUMBER = re.compile(r"[-+]?[0-9]+")
-_INT64 = range(-(2**63), 2**63)
-_DIGITS = 20
+_DIGITS = len(str(bodies.INT64.start))
 """As many as the longest number of 64 bits has, with its sign."""
 
 _LONGEST_MANAGER = 128
@@ -72,7 +71,7 @@ class Query:
         if not _NUMBER.fullmatch(text):
             raise statuses.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
         # Of thousands of digits Python makes no number.
-        if len(text) > _DIGITS or int(text) not in _INT64:
+        if len(text) > _DIGITS or int(text) not in bodies.INT64:
             raise statuses.bad_request(f'strconv.ParseInt: parsing "{text}": value out of range')
         return int(text)
 

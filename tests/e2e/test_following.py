@@ -26,12 +26,13 @@ from controller.store import kinds
 from tests.support.githttp import GitServer
 from tests.support.gitrepo import BareRepository
 from tests.support.ptdlocal import TOOL, PtdLocal, environment
+from tests.support.size import WHOLE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
 
 SLOW = "web: python3 -c 'import time; print(1, flush=True); time.sleep(600)'\n"
 PATIENCE = 40.0
-CALLS = 1000 if os.environ.get("PTD_FAULTS") == "whole" else 200
+CALLS = 1000 if WHOLE else 200
 
 
 class Platform:

@@ -4,7 +4,6 @@ The numbers of `make test` are the first column of the programme, those of `make
 PTD_FAULTS=whole) the second.
 """
 
-import os
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ from tests.faults.oracle import Result, result_of
 from tests.faults.scenarios import RESTARTS_TWICE, SCENARIOS, Scenario, fields
 from tests.faults.tape import Entry, Fault, Plan, write_plan
 from tests.faults.world import opened
+from tests.support import size
 
-WHOLE = os.environ.get("PTD_FAULTS") == "whole"
+WHOLE = size.WHOLE
 SILENCE = 1200.0 if WHOLE else 300.0
 HOUR = 3600.0
 RACES = 2  # requests

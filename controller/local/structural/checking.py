@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final
 
-from controller.local import fielderrors
+from controller.local import bodies, fielderrors
 from controller.local.fielderrors import FieldError
 from controller.local.structural import formats, patterns
 from controller.local.structural.nodes import Node
@@ -26,7 +26,6 @@ _INTEGER_RANGES: Final = {
     "uint32": range(2**32),
     "uint64": range(2**64),
 }
-_INT64: Final = range(-(2**63), 2**63)
 
 
 def check(obj: Any, root: Node, old: Any | None, path: str = "") -> list[FieldError]:
@@ -146,7 +145,7 @@ def _is_multiple(value: float, factor: float) -> bool:
 
 
 def _in_range(value: float, form: str) -> bool:
-    return float(value).is_integer() and int(value) in _INTEGER_RANGES.get(form, _INT64)
+    return float(value).is_integer() and int(value) in _INTEGER_RANGES.get(form, bodies.INT64)
 
 
 def _check_list(

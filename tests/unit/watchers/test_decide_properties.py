@@ -20,7 +20,7 @@ from controller.models.toolconfig import ToolConfig, ToolConfigStatus
 from controller.models.tooldeployment import ToolDeploymentSpec
 from tests import builders
 from tests.builders import NOW
-from tests.faults.trials import WHOLE
+from tests.support.size import WHOLE
 from watchers.decide import Case, Create, Known, Record, Rest, Seen, Sight, Trouble, decide
 
 COMPONENTS = ("api", "web")
